@@ -1,0 +1,281 @@
+"""What every strategy has: its options, checked when it is made, and its plan.
+
+It turns selected targets into a `Plan`; it knows no target's address, and nothing
+here touches one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+from strategies import shares
+from strategies.errors import InvalidOptions
+from strategies.health import Health
+from strategies.shares import Share
+from strategies.steps import (
+    Candidate,
+    Course,
+    Limits,
+    OptionValue,
+    Plan,
+    PlannedTarget,
+    SkippedTarget,
+    Step,
+)
+
+ON_FAILURE = ("halt", "rollback", "freeze")
+#: No fleet is larger; a bound, so that no number typed by mistake can hang a page.
+MOST = 1_000_000
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The selected targets, sorted out: each once, work apart from what needs none."""
+
+    work: tuple[Candidate, ...]
+    skipped: tuple[SkippedTarget, ...]
+    notices: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """How many targets were selected."""
+        return len(self.work) + len(self.skipped)
+
+
+class Checker:
+    """Collects one sentence for each option that is wrong."""
+
+    def __init__(self, options: object) -> None:
+        self._options = options
+        self.errors: dict[str, str] = {}
+
+    def read(self, name: str, reader: Any, **bounds: Any) -> Any:
+        """Read an option; on an error remember it and return None."""
+        try:
+            return reader(getattr(self._options, name), **bounds)
+        except ValueError as error:
+            self.errors[name] = str(error)
+            return None
+
+    def finish(self) -> None:
+        """Raise InvalidOptions if anything was wrong."""
+        if self.errors:
+            raise InvalidOptions(self.errors)
+
+
+def whole(value: object, *, least: int, most: int = MOST) -> int:
+    """Read a whole number between two bounds.
+
+    Raises:
+        ValueError: with the sentence that says what would be right.
+    """
+    text = value.strip() if isinstance(value, str) else value
+    if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10:
+        text = int(text)
+    if isinstance(text, bool) or not isinstance(text, int):
+        raise ValueError(f"must be a whole number, not {value!r}")
+    if not least <= text <= most:
+        raise ValueError(f"must be between {least} and {most}, not {text}")
+    return text
+
+
+def optional(value: object, *, reader: Any, **bounds: Any) -> Any:
+    """Read a value that may be left out: None or an empty text."""
+    return None if value is None or value == "" else reader(value, **bounds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentStrategy(ABC):
+    """A way to move a fleet from one version to another.
+
+    The options below are common to all strategies; each adds its own. All are checked
+    when the strategy is made.
+
+    Attributes:
+        max_failures: failed targets tolerated in the fleet; the next one halts. None
+            never stops, and then any failure fails the deployment at its end.
+        min_healthy: how many of the selected targets must stay available, a count or a
+            percentage, rounded up.
+        max_unavailable: the same, said from the other side, rounded down, at least 1.
+        parallelism: how many targets may be open at once; None means a whole batch.
+        retries: further attempts for a target that failed.
+        on_failure: what a rule that stops does next: halt, rollback or freeze.
+        require_all: whether tolerated failures still fail the deployment at its end.
+        force: also change targets that run the version already.
+        health: what a target must show after its change.
+        apply_seconds: how long one change may take.
+        settle_seconds: how long an unknown outcome is asked for before a person is.
+        progress_seconds: the longest time without a target becoming healthy.
+
+    Raises:
+        InvalidOptions: with a sentence for each option that is wrong.
+    """
+
+    name: ClassVar[str] = ""
+
+    max_failures: int | str | None = 0
+    min_healthy: int | str = 0
+    max_unavailable: int | str | None = None
+    parallelism: int | str | None = None
+    retries: int | str = 0
+    on_failure: str = "halt"
+    require_all: bool = False
+    force: bool = False
+    health: Health = field(default_factory=Health)
+    apply_seconds: float | str = 300.0
+    settle_seconds: float | str = 300.0
+    progress_seconds: float | str = 600.0
+
+    def __post_init__(self) -> None:
+        check = Checker(self)
+        self.check(check)
+        check.finish()
+
+    def check(self, check: Checker) -> None:
+        """Read every option through `check`; strategies extend this with their own."""
+        check.read("max_failures", optional, reader=whole, least=0)
+        check.read("min_healthy", shares.parse)
+        check.read("max_unavailable", optional, reader=shares.parse, least=1)
+        check.read("parallelism", optional, reader=whole, least=1)
+        check.read("retries", whole, least=0, most=10)
+        for name in ("apply_seconds", "settle_seconds", "progress_seconds"):
+            check.read(name, shares.seconds)
+        if self.on_failure not in ON_FAILURE:
+            check.errors["on_failure"] = f"must be one of {', '.join(ON_FAILURE)}"
+        given_both = self.max_unavailable not in (None, "") and str(
+            self.min_healthy
+        ) not in ("", "0", "0%")
+        if given_both:
+            check.errors["max_unavailable"] = "say min_healthy or this, not both"
+        self._check_deadlines(check)
+
+    def _check_deadlines(self, check: Checker) -> None:
+        check.errors.update(self.health.problems())
+        if check.errors.keys() & {"progress_seconds", "apply_seconds"}:
+            return
+        longest = self.health.deadline_seconds
+        if shares.seconds(self.progress_seconds) <= longest:
+            check.errors["progress_seconds"] = (
+                f"must be more than the health deadline of {longest:g} seconds"
+            )
+        if shares.seconds(self.apply_seconds) <= 0:
+            check.errors["apply_seconds"] = "must be more than 0 seconds"
+
+    @abstractmethod
+    def steps(self, work: Sequence[Candidate]) -> Iterator[Step]:
+        """Write the steps for a work set, in order. Called once for each plan."""
+
+    def order(self, work: list[Candidate]) -> list[Candidate]:
+        """Return the work set in the order in which it is changed.
+
+        Unhealthy targets come first: they cost no room.
+        """
+        return sorted(work, key=lambda candidate: candidate.healthy)
+
+    def plan(
+        self, selected: Sequence[Candidate], version: str, digest: str = ""
+    ) -> Plan:
+        """Return what would be done; nothing is touched, and the same inputs give the
+        same bytes.
+
+        Args:
+            selected: the targets, each with what it runs now.
+            version: the version to reach.
+            digest: what identifies the version's content.
+
+        Raises:
+            InvalidOptions: if nothing is selected, or the options cannot be kept for a
+                fleet of this size.
+        """
+        chosen = self._sorted_out(selected, version)
+        floor = self._floor(chosen.size)
+        steps = tuple(self.steps(chosen.work)) if chosen.work else ()
+        return Plan(
+            strategy=self.name,
+            options=self.written_options(),
+            version=version,
+            version_digest=digest,
+            targets=tuple(
+                PlannedTarget(c.id, c.version, c.slot, c.driver_digest)
+                for c in chosen.work
+            ),
+            skipped=chosen.skipped,
+            course=Course(
+                steps=steps,
+                limits=self._limits(floor, chosen.size, steps),
+                selected=chosen.size,
+                work=len(chosen.work),
+            ),
+            notices=chosen.notices,
+        )
+
+    def _sorted_out(self, selected: Sequence[Candidate], version: str) -> Selection:
+        if not selected:
+            raise InvalidOptions({"targets": "no target is selected; choose some"})
+        unique = {candidate.id: candidate for candidate in reversed(selected)}
+        once = [unique[i] for i in dict.fromkeys(c.id for c in selected)]
+        doubled = len(selected) - len(once)
+        notices = (f"{doubled} targets were named twice and are taken once",)
+        done = [c for c in once if c.version == version and not self.force]
+        ids = {c.id for c in done}
+        return Selection(
+            work=tuple(self.order([c for c in once if c.id not in ids])),
+            skipped=tuple(SkippedTarget(c.id, "already_at_version") for c in done),
+            notices=notices if doubled else (),
+        )
+
+    def _floor(self, size: int) -> int:
+        unavailable = optional(self.max_unavailable, reader=shares.parse, least=1)
+        if unavailable is not None:
+            return size - max(1, unavailable.floor(size))
+        least: Share = shares.parse(self.min_healthy or 0)
+        if least.count is not None and least.count > size:
+            sentence = f"only {size} targets are selected, so {least.count} cannot stay"
+            raise InvalidOptions({"min_healthy": sentence})
+        floor = least.ceil(size)
+        if floor >= size:
+            raise InvalidOptions(
+                {
+                    "min_healthy": f"{least.written()} of {size} targets leaves none to"
+                    " change; use max_unavailable=1"
+                }
+            )
+        return floor
+
+    def _limits(self, floor: int, size: int, steps: tuple[Step, ...]) -> Limits:
+        widest = max((getattr(step, "parallelism", 1) for step in steps), default=1)
+        return Limits(
+            floor=floor,
+            parallelism=max(1, min(widest, size - floor)),
+            max_failures=optional(self.max_failures, reader=whole, least=0),
+            require_all=self.require_all,
+            on_failure=self.on_failure,
+            retries=whole(self.retries, least=0),
+            apply_seconds=shares.seconds(self.apply_seconds),
+            settle_seconds=shares.seconds(self.settle_seconds),
+            progress_seconds=shares.seconds(self.progress_seconds),
+            health=self.health,
+        )
+
+    def written_options(self) -> dict[str, OptionValue]:
+        """Return every option as it stands in the plan; callbacks are left out."""
+        written: dict[str, OptionValue] = {}
+        for name in (f.name for f in fields(self)):
+            value = getattr(self, name)
+            if not callable(value) and not isinstance(value, Health):
+                written[name] = _written(value)
+        return written
+
+
+def _written(value: Any) -> OptionValue:
+    if isinstance(value, float):
+        return shares.written_seconds(value)
+    if isinstance(value, list | tuple):
+        return [_written(item) for item in value]
+    if isinstance(value, Mapping):
+        raise TypeError("options are flat")
+    option: OptionValue = value
+    return option

@@ -1,0 +1,299 @@
+"""What passes between people, the world and the machine.
+
+Commands are asked by people and may be refused; facts have happened and may not;
+actions are what the machine asks its driver to do. They hold no behaviour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from strategies.states import Direction, OperationState, State
+
+# -- commands: people ask -------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Claim nothing more; what is open finishes."""
+
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Lift the hold; unresolved operations that are resumed over count as failed."""
+
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Abort:
+    """Stop for good where it stands; what is open finishes first."""
+
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class RollBack:
+    """Take every touched target back to its own earlier version."""
+
+    by: str
+    reason: str = ""
+
+
+Command = Pause | Resume | Abort | RollBack
+
+# -- facts: it happened ---------------------------------------------------------
+
+#: Where an operation stands as seen from the machine: in the open batch, in the open
+#: step but another batch, or elsewhere.
+Where = Literal["batch", "step", "elsewhere"]
+
+
+@dataclass(frozen=True)
+class Started:
+    """The deployment began, with so many of the selected targets available."""
+
+    available: int
+    by: str
+
+
+@dataclass(frozen=True)
+class StepEntered:
+    """A step that only takes time began."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class BatchOpened:
+    """A batch began: `pending` of its positions may be claimed.
+
+    `unavailable` of these are on targets that are unavailable already, so that
+    taking them costs no room. Both are counted under the lock.
+    """
+
+    step: int
+    batch: int
+    start: int
+    stop: int
+    pending: int
+    unavailable: int
+
+
+@dataclass(frozen=True)
+class BatchClosed:
+    """A batch is over and its verdict was to go on."""
+
+    step: int
+    batch: int
+    succeeded: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class OperationsMoved:
+    """Operations at `positions` went from one state to another.
+
+    The machine uses only how many there are, the grid which. `was_available` and
+    `is_available` say whether their targets counted as available before and after;
+    an open one never does.
+    """
+
+    direction: Direction
+    where: Where
+    was: OperationState
+    now: OperationState
+    was_available: bool
+    is_available: bool
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TargetsDrifted:
+    """Targets were found at a version that the plan did not expect, before an apply."""
+
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Nothing is claimed until somebody resumes."""
+
+    by: str
+    reason: str
+    rule: str | None = None
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """The hold was lifted."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class TimePassed:
+    """A timer that the machine had asked for has run out."""
+
+    timer: Timer
+
+
+@dataclass(frozen=True)
+class Halted:
+    """A rule stopped the deployment; kept as its halt record.
+
+    `observed` is the first count over `threshold`, whatever came with it; `sample` is
+    out of how many. `positions` are the evidence.
+    """
+
+    rule: str
+    observed: int
+    threshold: int
+    sample: int
+    positions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class AbortAsked:
+    """A person stopped the deployment."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RollBackAsked:
+    """A person, or a rule by its policy, asked for the return."""
+
+    by: str
+    reason: str
+    rule: str | None = None
+
+
+@dataclass(frozen=True)
+class RollbackPlanned:
+    """The return's operations were written: `count` of them, by their hash.
+
+    `unavailable` of their targets are unavailable already.
+    """
+
+    count: int
+    unavailable: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Rested:
+    """Nothing is open and nothing more will start by itself."""
+
+    state: State
+    reason: str
+    outcome: str = ""
+
+
+Fact = (
+    Started
+    | StepEntered
+    | BatchOpened
+    | BatchClosed
+    | OperationsMoved
+    | TargetsDrifted
+    | Held
+    | Resumed
+    | TimePassed
+    | Halted
+    | AbortAsked
+    | RollBackAsked
+    | RollbackPlanned
+    | Rested
+)
+
+# -- actions: the core asks -----------------------------------------------------
+
+Timer = Literal["step", "delay", "progress"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Claim up to `at_most` pending operations, `available_at_most` on available targets.
+
+    Forward ones are taken from `start` to `stop` in plan order, a return's in reverse.
+    """
+
+    direction: Direction
+    start: int
+    stop: int
+    at_most: int
+    available_at_most: int
+
+
+@dataclass(frozen=True)
+class WakeAt:
+    """Record `TimePassed(timer)` when the time has come, unless asked otherwise."""
+
+    timer: Timer
+    at: datetime
+
+
+@dataclass(frozen=True)
+class OpenBatch:
+    """Count what is pending from `start` to `stop`; answer with `BatchOpened`."""
+
+    step: int
+    batch: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """Record a fact that needs nothing from outside."""
+
+    fact: Fact
+
+
+@dataclass(frozen=True)
+class RecordHalt:
+    """Record this halt with the positions of its evidence: the failed operations."""
+
+    halted: Halted
+
+
+@dataclass(frozen=True)
+class WriteOff:
+    """Move the unresolved operations of this direction to failed."""
+
+    direction: Direction
+
+
+@dataclass(frozen=True)
+class PlanReturn:
+    """Write an operation for each one ever claimed; answer with `RollbackPlanned`.
+
+    Forward operations still unresolved are written off: the return asks again.
+    """
+
+
+@dataclass(frozen=True)
+class ReviveReturn:
+    """Put the return's failed and unresolved operations back to pending."""
+
+
+Action = (
+    Start
+    | WakeAt
+    | OpenBatch
+    | Record
+    | RecordHalt
+    | WriteOff
+    | PlanReturn
+    | ReviveReturn
+)

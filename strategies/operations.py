@@ -1,0 +1,95 @@
+"""The rules for one operation: what a probe means before an apply and after a doubt.
+
+It knows versions, attempts and deadlines by their values; it does not know how a
+target is asked, nor anything of the deployment around the operation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from strategies.states import Direction, OperationState
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a probe saw: the version that runs, None if none does, and its health."""
+
+    version: str | None
+    healthy: bool
+
+
+class FirstLook(StrEnum):
+    """What to do after the probe that precedes every apply."""
+
+    APPLY = "apply"
+    #: It is there already, healthy: leave it untouched.
+    SKIP = "skip"
+    #: An earlier attempt of ours had worked after all.
+    FOUND_DONE = "found_done"
+    #: It runs a third version: record that as its own before changing it.
+    DRIFT = "drift"
+
+
+@dataclass(frozen=True)
+class Move:
+    """What one operation wants: from which version to which, in which attempt."""
+
+    direction: Direction
+    from_version: str | None
+    to_version: str | None
+    attempt: int
+
+
+def first_look(move: Move, seen: Sight) -> FirstLook:
+    """Say what the probe before an apply means.
+
+    Args:
+        move: with the attempt that is under way, 1 for the first.
+        seen: what the probe saw.
+    """
+    if seen.version == move.to_version and seen.healthy:
+        again = move.attempt > 1
+        return FirstLook.FOUND_DONE if again else FirstLook.SKIP
+    expected = {move.from_version, move.to_version}
+    if move.direction is Direction.FORWARD and seen.version not in expected:
+        return FirstLook.DRIFT
+    return FirstLook.APPLY
+
+
+def settled(move: Move, seen: Sight, *, may_redo: bool) -> OperationState:
+    """Say what an unknown outcome was, from a probe; settling changes nothing.
+
+    Args:
+        move: the attempt whose outcome nobody saw.
+        seen: what the probe saw, after every earlier fence was shut out.
+        may_redo: the target refuses the lost attempt should it still arrive, or the
+            time is past until which it could.
+
+    Returns:
+        SUCCEEDED, VERIFYING (there, not healthy yet), PENDING (not there, may be done
+        again) or UNRESOLVED.
+    """
+    if seen.version == move.to_version:
+        return OperationState.SUCCEEDED if seen.healthy else OperationState.VERIFYING
+    if seen.version == move.from_version and may_redo:
+        return OperationState.PENDING
+    return OperationState.UNRESOLVED
+
+
+def after_failure(*, attempt: int, retries: int, may_claim: bool) -> OperationState:
+    """Say whether a failed attempt is tried again.
+
+    A deployment that is stopping does not try again: the failure counts at once.
+    """
+    again = may_claim and attempt <= retries
+    return OperationState.PENDING if again else OperationState.FAILED
+
+
+def return_retries(retries: int) -> int:
+    """Return how many further attempts a return has: one at least.
+
+    A return is the safer side, so a single refused call must not end it (`G6`).
+    """
+    return max(1, retries)

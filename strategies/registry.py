@@ -1,0 +1,66 @@
+"""Strategies by name, and options from text; it knows no strategy from inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from strategies.base import DeploymentStrategy
+from strategies.errors import InvalidOptions
+from strategies.health import Health
+from strategies.rolling import RollingDeployment
+
+_STRATEGIES: dict[str, type[DeploymentStrategy]] = {}
+
+
+def register(strategy: type[DeploymentStrategy]) -> type[DeploymentStrategy]:
+    """Make a strategy known by its `name`; usable as a decorator.
+
+    Raises:
+        ValueError: if it has no name, or the name is taken by another one.
+    """
+    name = strategy.name
+    if not name or _STRATEGIES.get(name, strategy) is not strategy:
+        raise ValueError(f"the strategy name {name!r} is empty or taken")
+    _STRATEGIES[name] = strategy
+    return strategy
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all registered strategies, in order of registration."""
+    return tuple(_STRATEGIES)
+
+
+def create_strategy(name: str, **options: Any) -> DeploymentStrategy:
+    """Return a strategy by its name, with its options checked.
+
+    `health` may be a `Health` or a mapping of its fields.
+
+    Raises:
+        InvalidOptions: for an unknown strategy or option, or an impossible value.
+    """
+    strategy = _STRATEGIES.get(name)
+    if strategy is None:
+        known = ", ".join(_STRATEGIES)
+        raise InvalidOptions({"strategy": f"{name!r} is not one of {known}"})
+    allowed = {f.name for f in fields(strategy)}
+    unknown = {key: "is not an option of this strategy" for key in options}
+    unknown = {key: text for key, text in unknown.items() if key not in allowed}
+    if unknown:
+        raise InvalidOptions(unknown)
+    if isinstance(options.get("health"), Mapping):
+        options["health"] = health_from(options["health"])
+    return strategy(**options)
+
+
+def health_from(values: Mapping[str, Any]) -> Health:
+    """Return the health rule made of texts or numbers by field name.
+
+    Raises:
+        InvalidOptions: with the field's name in front of what is wrong.
+    """
+    return Health.read(values)
+
+
+register(RollingDeployment)

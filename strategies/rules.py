@@ -1,0 +1,201 @@
+"""The rules: what should happen now, given how far a deployment has come.
+
+It reads a `Progress` and answers with actions; it knows no clock and no targets. A
+rule about rollouts that stands anywhere else stands in the wrong place.
+"""
+
+from __future__ import annotations
+
+from strategies.messages import (
+    Action,
+    BatchClosed,
+    Halted,
+    Held,
+    OpenBatch,
+    PlanReturn,
+    Record,
+    RecordHalt,
+    Rested,
+    ReviveReturn,
+    RollBackAsked,
+    Start,
+    StepEntered,
+    WakeAt,
+    WriteOff,
+)
+from strategies.progress import Progress
+from strategies.shares import BASIS_POINTS
+from strategies.states import Direction, Intent, State
+from strategies.steps import Deploy
+from strategies.tally import Tally
+
+#: Who acts when nobody did.
+RULE = "rule"
+
+
+def actions(p: Progress) -> tuple[Action, ...]:
+    """Return what the driver should do now; nothing means wait for reports.
+
+    Everything but `Start` and `WakeAt` must be done and answered by a fact before the
+    machine is asked again.
+    """
+    if p.rest is not None or p.hold is not None:
+        return ()
+    if p.intent is Intent.ROLL_BACK:
+        return _returning(p) if p.return_planned else _before_return(p)
+    if p.intent is not Intent.NONE:
+        return _stopping(p)
+    return _going_forward(p)
+
+
+def _before_return(p: Progress) -> tuple[Action, ...]:
+    return () if p.whole.open else (PlanReturn(),)
+
+
+def _stopping(p: Progress) -> tuple[Action, ...]:
+    halted = p.intent is Intent.HALT and p.halt is not None
+    if halted and p.course.limits.on_failure == "rollback" and p.claims:
+        reason = f"halted by rule {p.halt.rule}" if p.halt else ""
+        return (Record(RollBackAsked(by=RULE, reason=reason, rule="on_failure")),)
+    if p.open:
+        return ()
+    if halted and p.halt is not None:
+        return (Record(Rested(State.FAILED, p.halt.rule)),)
+    if not p.claims:
+        return (Record(Rested(State.CANCELLED, "aborted_by_user")),)
+    return (Record(Rested(State.FAILED, "aborted_by_user")),)
+
+
+def _going_forward(p: Progress) -> tuple[Action, ...]:
+    doubt = _doubtful(p, p.whole, Direction.FORWARD)
+    if doubt:
+        return doubt
+    halted = verdict(p)
+    if halted is not None:
+        return (RecordHalt(halted),)
+    step = p.current
+    if step is None:
+        return (Record(_completed(p)),)
+    if isinstance(step, Deploy):
+        return _deploying(p, step)
+    if p.entered_at is None:
+        return (Record(StepEntered(p.step)),)
+    return (WakeAt("step", p.after(p.entered_at, step.seconds)),)
+
+
+def _deploying(p: Progress, step: Deploy) -> tuple[Action, ...]:
+    if p.opened is None:
+        if p.delay_until is not None:
+            return (WakeAt("delay", p.delay_until),)
+        return (OpenBatch(p.step, p.batch, *step.batch(p.batch)),)
+    tally = p.batch_tally
+    if not tally.pending and not tally.open:
+        return (
+            Record(BatchClosed(p.step, p.batch, tally.succeeded, tally.failed)),
+        )
+    at_most = min(tally.pending, min(step.parallelism, _parallelism(p)) - p.open)
+    opened = p.opened
+    return _claims(
+        p, Direction.FORWARD, (opened.start, opened.stop), at_most, opened.unavailable
+    )
+
+
+def _returning(p: Progress) -> tuple[Action, ...]:
+    if p.reviving:
+        return (ReviveReturn(),)
+    doubt = _doubtful(p, p.back, Direction.RETURN)
+    if doubt:
+        return doubt
+    if not p.back.pending and not p.back.open:
+        state = State.ROLLBACK_FAILED if p.back.failed else State.ROLLED_BACK
+        reason = "not_restored" if p.back.failed else ""
+        return (Record(Rested(state, reason)),)
+    if p.overdue and not p.back.open:
+        # A return never halts: going on with it is the safer side. It waits for a
+        # person instead.
+        sentence = "No target may be taken without breaking the floor."
+        return (Record(Held(by=RULE, reason=sentence, rule="floor")),)
+    at_most = min(p.back.pending, _parallelism(p) - p.open)
+    whole = (0, p.course.work)
+    return _claims(p, Direction.RETURN, whole, at_most, p.return_unavailable)
+
+
+def _parallelism(p: Progress) -> int:
+    return p.course.limits.parallelism
+
+
+def _claims(
+    p: Progress,
+    direction: Direction,
+    span: tuple[int, int],
+    at_most: int,
+    unavailable: int,
+) -> tuple[Action, ...]:
+    """Ask for as many claims as slots and room allow, and for the progress deadline."""
+    waiting = (WakeAt("progress", p.progress_by),) if p.progress_by else ()
+    available_at_most = min(p.room, at_most)
+    if at_most <= 0 or not (available_at_most or unavailable):
+        return waiting
+    return (Start(direction, *span, at_most, available_at_most), *waiting)
+
+
+def _doubtful(p: Progress, tally: Tally, direction: Direction) -> tuple[Action, ...]:
+    if not tally.unresolved:
+        return ()
+    if p.writing_off:
+        return (WriteOff(direction),)
+    sentence = f"{tally.unresolved} operations have an outcome that nobody could find."
+    return (Record(Held(by=RULE, reason=sentence, rule="unknown_outcome")),)
+
+
+def verdict(p: Progress) -> Halted | None:
+    """Return the halt that a rule asks for, or None to go on.
+
+    The observed value is the first one over the limit, so that it does not depend on
+    how many reports came together.
+    """
+    limits, failed = p.course.limits, p.whole.failed
+    if limits.max_failures is not None and failed > limits.max_failures:
+        limit = limits.max_failures
+        return Halted("max_failures", limit + 1, limit, p.course.work)
+    step = p.current
+    if isinstance(step, Deploy) and p.opened is not None:
+        halted = _batch_verdict(p, step, p.opened.size)
+        if halted is not None:
+            return halted
+    if p.overdue:
+        rule = "progress_deadline" if p.open or not _starved(p) else "floor"
+        seconds = round(limits.progress_seconds)
+        observed, threshold = (seconds, seconds)
+        if rule == "floor":
+            observed, threshold = p.available, p.floor
+        return Halted(rule, observed, threshold, p.course.selected)
+    return None
+
+
+def _batch_verdict(p: Progress, step: Deploy, size: int) -> Halted | None:
+    if step.max_failure_bp is None:
+        return None
+    tally, tolerated = p.batch_tally, step.max_failure_bp * size // BASIS_POINTS
+    if tally.failed > tolerated:
+        return Halted("max_failure_percent", tolerated + 1, tolerated, size)
+    over = not tally.pending and not tally.open
+    if over and tally.failed and tally.failed == tally.attempted:
+        return Halted("whole_batch_failed", tally.failed, tally.attempted, size)
+    return None
+
+
+def _starved(p: Progress) -> bool:
+    """Whether something is pending and the floor alone keeps it from being claimed."""
+    return bool(p.batch_tally.pending) and not p.room
+
+
+def _completed(p: Progress) -> Rested:
+    whole, limits = p.whole, p.course.limits
+    if whole.attempted and not whole.succeeded:
+        return Rested(State.FAILED, "nothing_succeeded")
+    if whole.failed and (limits.require_all or limits.max_failures is None):
+        return Rested(State.FAILED, "targets_failed")
+    if whole.failed:
+        return Rested(State.COMPLETED, "", "completed_with_failures")
+    return Rested(State.COMPLETED, "", "clean" if whole.attempted else "no_op")

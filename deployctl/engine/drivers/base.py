@@ -1,0 +1,166 @@
+"""What a driver is: how one kind of target is probed and changed.
+
+It knows words and promises only, no protocol, no Django, no deployment.
+
+**The fence.** Every apply carries the target's fence, a number that only grows. A
+driver that checks it keeps three promises, over its own restart too:
+
+1. A *probe with a fence is a promise*: the target remembers the highest fence that
+   it has heard, from a probe or an apply, and refuses every apply with a lower one.
+   Such a probe answers only when no effect with a lower fence runs any more, so that
+   what it read stays true. A worker that slept on the old fence is shut out.
+2. An apply with the fence of the last attempt gets that attempt's stored answer and
+   has no second effect. When the target cannot tell how that attempt ended, because
+   it died in the middle, it says so, and that is `OutcomeUnknown`.
+3. Checking the fence, the effect and storing its answer are one step on the target:
+   no two effects overlap, and no fence goes back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+
+class DriverError(Exception):
+    """What a driver may raise; the text is clean and made for people."""
+
+
+class ProbeFailed(DriverError):
+    """The target could not be asked, or gave no answer that makes sense."""
+
+
+class NotSent(DriverError):
+    """Certainly nothing reached the target: the request was never written."""
+
+
+class OutcomeUnknown(DriverError):
+    """Sent, and the answer was lost or came too late: nobody knows what happened."""
+
+
+class StaleFence(DriverError):
+    """The target refused: a higher fence has been there. Nothing was changed.
+
+    Attributes:
+        heard: the highest fence that the target knows of, when it said so.
+    """
+
+    def __init__(self, message: str, *, heard: int | None = None) -> None:
+        self.heard = heard
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRef:
+    """What a driver needs of a target, and no more.
+
+    Attributes:
+        settings: JSON-able; secrets by name only, never by value.
+    """
+
+    id: str
+    name: str
+    address: str
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a kind of target can promise.
+
+    Attributes:
+        checks_fence: keeps the promises above, so a new fence shuts out an old attempt.
+        probes: says its version and health.
+        atomic: an apply that did not succeed has left the old version in place.
+    """
+
+    checks_fence: bool
+    probes: bool
+    atomic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a target says of itself; `version` is None when it does not know."""
+
+    version: str | None
+    healthy: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How an apply ended. `ok` is the target's word; a probe must confirm it."""
+
+    ok: bool
+    error: str = ""
+    output: str = ""
+
+
+class Driver(ABC):
+    """One kind of target. An instance serves many targets and one event loop."""
+
+    kind: ClassVar[str]
+    abilities: ClassVar[Abilities]
+
+    @classmethod
+    @abstractmethod
+    def problems(
+        cls, address: str, settings: Mapping[str, object]
+    ) -> dict[str, str]:
+        """Return what is wrong with an address and settings, by field; {} if nothing."""
+
+    @abstractmethod
+    async def probe(
+        self, target: TargetRef, *, fence: int | None, seconds: float
+    ) -> Probe:
+        """Read the target's version and health; with a fence, promise as above.
+
+        Raises:
+            ProbeFailed: it could not be asked, or an effect still runs on it.
+            StaleFence: a higher fence has been there.
+        """
+
+    @abstractmethod
+    async def apply(
+        self, target: TargetRef, *, version: str, fence: int, seconds: float
+    ) -> Applied:
+        """Bring the target to `version`, ending within `seconds`.
+
+        Raises:
+            NotSent, OutcomeUnknown, StaleFence: as they say.
+        """
+
+    async def health(self, target: TargetRef, *, seconds: float) -> Probe:
+        """Say whether the target works now: what its probe says, unless told more.
+
+        Raises:
+            ProbeFailed: the check itself failed.
+        """
+        return await self.probe(target, fence=None, seconds=seconds)
+
+    async def close(self) -> None:
+        """Give back what the driver holds; it is not used afterwards."""
+        return
+
+
+def digest(kind: str, address: str, settings: Mapping[str, object]) -> str:
+    """Return 64 hex digits that change when what a driver would do changes.
+
+    SHA-256 of the canonical JSON of the three. It goes into plans.
+
+    Raises:
+        ValueError: NaN or an infinite number has no canonical form.
+    """
+    canonical = json.dumps(
+        {"address": address, "kind": kind, "settings": dict(settings)},
+        allow_nan=False,
+        ensure_ascii=True,
+        separators=(",", ":"),
+        sort_keys=True,
+    )
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()

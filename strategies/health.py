@@ -1,0 +1,219 @@
+"""When a changed target counts as healthy: the rule, as values; it never asks anyone.
+
+Who asks feeds a gate with what was heard and when; the gate says wait, healthy or
+unhealthy. Failures while a target starts are tolerated until the deadline; once it has
+been healthy, `failure_threshold` of them in a row end it. A check that cannot be made
+is an error: it counts as a failure, and too many in a row end it at any time.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+
+from strategies.errors import InvalidOptions
+
+#: So many errors in a row are tolerated; the next one ends the verification.
+ERRORS_TOLERATED = 4
+
+
+class Answer(StrEnum):
+    """What one check said."""
+
+    OK = "ok"
+    FAILED = "failed"
+    ERROR = "error"
+
+
+class Reason(StrEnum):
+    """Why a target does not count as healthy."""
+
+    DEADLINE = "deadline"
+    BECAME_UNHEALTHY = "became_unhealthy"
+    CHECK_ERROR = "check_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The settings of one check; all but the thresholds are seconds.
+
+    Attributes:
+        initial_delay_seconds: from the end of the apply to the first check.
+        timeout_seconds: a check without an answer by then is an error.
+        success_threshold: successes in a row that make a target healthy.
+        failure_threshold: failures in a row that end it, once it was healthy.
+        min_healthy_seconds: how long the successes must last without a break.
+        deadline_seconds: from the end of the apply; no check starts after it.
+    """
+
+    initial_delay_seconds: float = 0
+    interval_seconds: float = 5
+    timeout_seconds: float = 5
+    success_threshold: int = 1
+    failure_threshold: int = 3
+    min_healthy_seconds: float = 10
+    deadline_seconds: float = 300
+
+    def problems(
+        self, *, progress_deadline_seconds: float | None = None
+    ) -> dict[str, str]:
+        """Return what is wrong, by field; {} if nothing."""
+        found = self._wrong_numbers()
+        if found:
+            return found
+        successes = (self.success_threshold - 1) * self.interval_seconds
+        soonest = self.initial_delay_seconds + max(
+            successes, self.min_healthy_seconds
+        )
+        if self.deadline_seconds <= soonest:
+            found["deadline_seconds"] = (
+                f"must be more than {soonest:g}, "
+                "the soonest that these settings can call a target healthy"
+            )
+        if progress_deadline_seconds and (
+            progress_deadline_seconds <= self.deadline_seconds
+        ):
+            found["deadline_seconds"] = (
+                f"must be less than the progress deadline, {progress_deadline_seconds:g}"
+            )
+        return found
+
+    def checked(self, *, progress_deadline_seconds: float | None = None) -> Health:
+        """Return this, or raise `InvalidOptions` with errors by field."""
+        found = self.problems(progress_deadline_seconds=progress_deadline_seconds)
+        if found:
+            raise InvalidOptions(found)
+        return self
+
+    def _wrong_numbers(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            problem = (
+                _wrong_count(value)
+                if each.name.endswith("_threshold")
+                else _wrong_seconds(value, zero=each.name in _MAY_BE_ZERO)
+            )
+            if problem:
+                found[each.name] = problem
+        return found
+
+
+_MAY_BE_ZERO = ("initial_delay_seconds", "min_healthy_seconds")
+
+
+def _wrong_count(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        return "must be a whole number of at least 1"
+    return ""
+
+
+def _wrong_seconds(value: object, *, zero: bool) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "must be a number of seconds"
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        return f"must be {'at least' if zero else 'more than'} 0 seconds"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Check again at `next_at`, in elapsed seconds; at the deadline do not: it is over."""
+
+    next_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    """The target counts as healthy since `elapsed_seconds` after the apply."""
+
+    elapsed_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unhealthy:
+    """The target does not count as healthy; `detail` is what the last check said."""
+
+    reason: Reason
+    detail: str
+    elapsed_seconds: float
+
+
+Says = Wait | Healthy | Unhealthy
+
+
+@dataclass(frozen=True, slots=True)
+class HealthGate:
+    """One verification of one target, as heard so far; `says` is what follows."""
+
+    health: Health
+    says: Says
+    good_since: float | None = None
+    successes: int = 0
+    failures: int = 0
+    errors: int = 0
+    was_healthy: bool = False
+    detail: str = field(default="")
+
+    @classmethod
+    def opened(cls, health: Health) -> HealthGate:
+        """Return a gate that has heard nothing, at the end of the apply."""
+        first = min(health.initial_delay_seconds, health.deadline_seconds)
+        return cls(health=health, says=Wait(first))
+
+    def told(self, elapsed_seconds: float, answer: Answer, detail: str) -> HealthGate:
+        """Return the gate after one answer, which came at `elapsed_seconds`."""
+        if not isinstance(self.says, Wait):
+            return self
+        heard = (
+            self._succeeded(elapsed_seconds)
+            if answer is Answer.OK
+            else self._failed(is_error=answer is Answer.ERROR)
+        )
+        heard = replace(heard, detail=detail)
+        return replace(heard, says=heard._verdict(elapsed_seconds))
+
+    def overdue(self, elapsed_seconds: float) -> HealthGate:
+        """Return the gate when its time has run out without a verdict."""
+        if not isinstance(self.says, Wait):
+            return self
+        end = Unhealthy(Reason.DEADLINE, self.detail, elapsed_seconds)
+        return replace(self, says=end)
+
+    def _succeeded(self, elapsed: float) -> HealthGate:
+        successes = self.successes + 1
+        return replace(
+            self,
+            good_since=elapsed if self.good_since is None else self.good_since,
+            successes=successes,
+            failures=0,
+            errors=0,
+            was_healthy=self.was_healthy
+            or successes >= self.health.success_threshold,
+        )
+
+    def _failed(self, *, is_error: bool) -> HealthGate:
+        return replace(
+            self,
+            good_since=None,
+            successes=0,
+            failures=self.failures + 1,
+            errors=self.errors + 1 if is_error else 0,
+        )
+
+    def _verdict(self, elapsed: float) -> Says:
+        rule = self.health
+        if self.errors > ERRORS_TOLERATED:
+            return Unhealthy(Reason.CHECK_ERROR, self.detail, elapsed)
+        if self.was_healthy and self.failures >= rule.failure_threshold:
+            return Unhealthy(Reason.BECAME_UNHEALTHY, self.detail, elapsed)
+        next_at = elapsed + rule.interval_seconds
+        if self.good_since is not None and self.successes >= rule.success_threshold:
+            enough_at = self.good_since + rule.min_healthy_seconds
+            if elapsed >= enough_at and elapsed <= rule.deadline_seconds:
+                return Healthy(elapsed)
+            next_at = min(next_at, enough_at)
+        if elapsed >= rule.deadline_seconds:
+            return Unhealthy(Reason.DEADLINE, self.detail, elapsed)
+        return Wait(min(next_at, rule.deadline_seconds))

@@ -1,0 +1,3 @@
+"""Commands of manage.py: holds one file a command, and refuses to hold logic."""
+
+from __future__ import annotations

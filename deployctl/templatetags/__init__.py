@@ -1,0 +1,1 @@
+"""Template filters of the pages; no queries, no requests, no clock."""

@@ -1,0 +1,62 @@
+"""Lays grid cells out by zone and batch; knows no colours and no HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import Any
+
+MOST_COLUMNS = 8
+# Two cells share a column of 26 px; a batch head needs four of them, or it clips.
+MOST_CELL_COLUMNS = 34
+LEAST_CELL_COLUMNS = 5
+BAD = frozenset("fFxX")
+
+Cell = Mapping[str, Any]
+
+
+def lay_out(cells: Iterable[Cell]) -> dict[str, Any]:
+    """Cells (`position`, `name`, `zone`, `batch`, `letter`) as zones of batches.
+
+    `mode` is "board" when the batches fit beside each other as columns, else
+    "flow". `batches` are the batch numbers in order; each of `zones` has `name`,
+    `count`, `bad` and `groups`, one list of cells a batch, empty ones kept for the
+    board and left out of the flow.
+    """
+    ordered = sorted(cells, key=lambda cell: cell["position"])
+    batches = sorted({cell["batch"] for cell in ordered})
+    by_zone = {
+        zone: list(members)
+        for zone, members in groupby(
+            sorted(ordered, key=lambda cell: cell["zone"]),  # stable: order is kept
+            key=lambda cell: cell["zone"],
+        )
+    }
+    zones = [_zone(name, members, batches) for name, members in by_zone.items()]
+    mode = "board" if _fits(zones, len(batches)) else "flow"
+    if mode == "flow":
+        for zone in zones:
+            zone["groups"] = [group for group in zone["groups"] if group]
+    return {"mode": mode, "batches": batches, "zones": zones}
+
+
+def _zone(name: str, members: list[Cell], batches: list[int]) -> dict[str, Any]:
+    groups: dict[int, list[Cell]] = {batch: [] for batch in batches}
+    for cell in members:
+        groups[cell["batch"]].append(cell)
+    return {
+        "name": name,
+        "count": len(members),
+        "bad": sum(cell["letter"] in BAD for cell in members),
+        "groups": list(groups.values()),
+    }
+
+
+def _fits(zones: list[dict[str, Any]], columns: int) -> bool:
+    if not 0 < columns <= MOST_COLUMNS:
+        return False
+    widest = (
+        max((len(zone["groups"][column]) + 1) // 2 for zone in zones)
+        for column in range(columns)
+    )
+    return sum(max(LEAST_CELL_COLUMNS, wide) for wide in widest) <= MOST_CELL_COLUMNS

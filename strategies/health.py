@@ -63,9 +63,7 @@ class Health:
         if found:
             return found
         successes = (self.success_threshold - 1) * self.interval_seconds
-        soonest = self.initial_delay_seconds + max(
-            successes, self.min_healthy_seconds
-        )
+        soonest = self.initial_delay_seconds + max(successes, self.min_healthy_seconds)
         if self.deadline_seconds <= soonest:
             found["deadline_seconds"] = (
                 f"must be more than {soonest:g}, "
@@ -74,8 +72,9 @@ class Health:
         if progress_deadline_seconds and (
             progress_deadline_seconds <= self.deadline_seconds
         ):
+            limit = f"{progress_deadline_seconds:g}"
             found["deadline_seconds"] = (
-                f"must be less than the progress deadline, {progress_deadline_seconds:g}"
+                f"must be less than the progress deadline, {limit}"
             )
         return found
 
@@ -119,7 +118,7 @@ def _wrong_seconds(value: object, *, zero: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Check again at `next_at`, in elapsed seconds; at the deadline do not: it is over."""
+    """Check again at `next_at`, in elapsed seconds; at the deadline it is over."""
 
     next_at: float
 
@@ -189,8 +188,7 @@ class HealthGate:
             successes=successes,
             failures=0,
             errors=0,
-            was_healthy=self.was_healthy
-            or successes >= self.health.success_threshold,
+            was_healthy=self.was_healthy or successes >= self.health.success_threshold,
         )
 
     def _failed(self, *, is_error: bool) -> HealthGate:

@@ -30,9 +30,7 @@ _UNWANTED = re.compile(
 _SPACE = re.compile(r"\s+")
 
 
-def text(
-    raw: bytes | str, *, head: int = HEAD_CHARS, tail: int = TAIL_CHARS
-) -> str:
+def text(raw: bytes | str, *, head: int = HEAD_CHARS, tail: int = TAIL_CHARS) -> str:
     """Return `raw` as harmless text of at most `head + tail` characters and a note.
 
     Args:

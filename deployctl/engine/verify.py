@@ -39,16 +39,15 @@ async def verify(
     began = clock()
     limit = min(health.deadline_seconds, seconds)
     gate = HealthGate.opened(replace(health, deadline_seconds=limit))
-    while isinstance(gate.says, Wait):
-        await _until(began + gate.says.next_at, clock, sleep)
+    while isinstance(says := gate.says, Wait):
+        await _until(began + says.next_at, clock, sleep)
         left = limit - (clock() - began)
         if left <= 0:
-            return _ended(gate.overdue(clock() - began))
-        answer, detail = await _asked(
-            ask, min(health.timeout_seconds, left), version
-        )
+            gate = gate.overdue(clock() - began)
+            continue
+        answer, detail = await _asked(ask, min(health.timeout_seconds, left), version)
         gate = gate.told(clock() - began, answer, detail)
-    return _ended(gate)
+    return says
 
 
 async def _until(
@@ -61,9 +60,7 @@ async def _until(
         await sleep(left)
 
 
-async def _asked(
-    ask: Ask, seconds: float, version: str | None
-) -> tuple[Answer, str]:
+async def _asked(ask: Ask, seconds: float, version: str | None) -> tuple[Answer, str]:
     try:
         async with asyncio.timeout(seconds):
             probe = await ask(seconds)
@@ -79,9 +76,3 @@ async def _asked(
     if not probe.healthy:
         return Answer.FAILED, detail or "says it is not healthy"
     return Answer.OK, detail
-
-
-def _ended(gate: HealthGate) -> Healthy | Unhealthy:
-    if isinstance(gate.says, Wait):
-        raise AssertionError("a gate was left before it had a verdict")
-    return gate.says

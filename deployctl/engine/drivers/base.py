@@ -109,10 +109,8 @@ class Driver(ABC):
 
     @classmethod
     @abstractmethod
-    def problems(
-        cls, address: str, settings: Mapping[str, object]
-    ) -> dict[str, str]:
-        """Return what is wrong with an address and settings, by field; {} if nothing."""
+    def problems(cls, address: str, settings: Mapping[str, object]) -> dict[str, str]:
+        """Return what is wrong, by field: `address` or a setting; {} if nothing."""
 
     @abstractmethod
     async def probe(

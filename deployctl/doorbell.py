@@ -1,0 +1,49 @@
+"""The doorbell: "deployment N is now at seq S", rung and heard over PostgreSQL.
+
+It carries ids only and no authority: what it says is a reason to read, never a truth,
+and everything must work, only slower, when it is silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import psycopg
+from django.db import connection
+
+CHANNEL = "deployctl_bell"
+#: A listener that lost its connection tries again after this, in seconds.
+RECONNECT_SECONDS = 1.0
+
+
+def ring(deployment_id: int, seq: int) -> None:
+    """Ring inside the caller's transaction; it is heard when that commits."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{deployment_id}:{seq}"])
+
+
+async def listen(conninfo: str) -> AsyncIterator[tuple[int, int] | None]:
+    """Yield (deployment id, seq) for each ring, for ever.
+
+    Yields None whenever the connection is new: what was rung before may have been
+    missed, and the listener should look at everything once.
+    """
+    while True:
+        try:
+            async with await psycopg.AsyncConnection.connect(
+                conninfo, autocommit=True
+            ) as listener:
+                await listener.execute(f"LISTEN {CHANNEL}")
+                yield None
+                async for heard in listener.notifies():
+                    yield _read(heard.payload)
+        except psycopg.Error:
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+
+def _read(payload: str) -> tuple[int, int] | None:
+    deployment, _, seq = payload.partition(":")
+    if not (deployment.isdigit() and seq.isdigit()):
+        return None
+    return int(deployment), int(seq)

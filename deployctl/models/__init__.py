@@ -1,0 +1,22 @@
+"""Rows and their constraints; what may change them, and when, is the services' affair."""
+
+from __future__ import annotations
+
+from deployctl.models.audit import Audit
+from deployctl.models.deployments import Command, Deployment, Event, Operation, Plan
+from deployctl.models.fleet import Application, Environment, Target, Version
+from deployctl.models.workers import Worker
+
+__all__ = [
+    "Application",
+    "Audit",
+    "Command",
+    "Deployment",
+    "Environment",
+    "Event",
+    "Operation",
+    "Plan",
+    "Target",
+    "Version",
+    "Worker",
+]

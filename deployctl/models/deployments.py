@@ -1,0 +1,207 @@
+"""Plans, deployments, their operations and events, and the commands given to them."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from strategies.states import AT_REST, LIVE, OPEN, Direction, OperationState, State
+
+LIVE_STATES = sorted(state.value for state in LIVE)
+REST_STATES = sorted(state.value for state in AT_REST)
+OPEN_STATES = sorted(state.value for state in OPEN)
+
+
+def _choices(
+    kind: type[State] | type[Direction] | type[OperationState],
+) -> list[tuple[str, str]]:
+    return [(member.value, member.value.replace("_", " ")) for member in kind]
+
+
+class Plan(models.Model):
+    """An immutable plan under its hash; insert only.
+
+    `content` is the whole plan, `course` the small part that the machine needs.
+    """
+
+    hash = models.CharField(max_length=64, primary_key=True)
+    content = models.JSONField()
+    course = models.JSONField()
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+"
+    )
+
+    def __str__(self) -> str:
+        return self.hash[:12]
+
+
+class Deployment(models.Model):
+    """One execution of one plan.
+
+    Everything from `state` to `due_at` is a projection of `progress`, kept beside it
+    for constraints and queries; the journal writes them together.
+    """
+
+    application = models.ForeignKey("Application", models.PROTECT)
+    environment = models.ForeignKey("Environment", models.PROTECT)
+    version = models.ForeignKey("Version", models.PROTECT)
+    plan = models.ForeignKey(Plan, models.PROTECT)
+    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True)
+    strategy = models.CharField(max_length=64)
+    why = models.TextField(blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    rested_at = models.DateTimeField(null=True, blank=True)
+
+    format = models.SmallIntegerField(default=1)
+    progress = models.JSONField(null=True, blank=True)
+    seq = models.BigIntegerField(default=0)
+    control_version = models.BigIntegerField(default=0)
+    state = models.CharField(max_length=20, choices=_choices(State))
+    intent = models.SmallIntegerField(default=0)
+    hold = models.JSONField(null=True, blank=True)
+    halt = models.JSONField(null=True, blank=True)
+    open_count = models.IntegerField(default=0)
+    reason = models.CharField(max_length=64, blank=True)
+    outcome = models.CharField(max_length=32, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application", "environment"],
+                condition=Q(state__in=LIVE_STATES),
+                name="one_live_deployment",
+            ),
+            models.CheckConstraint(
+                condition=Q(open_count__gte=0), name="open_count_is_a_count"
+            ),
+            models.CheckConstraint(
+                condition=Q(open_count=0)
+                | Q(state__in=[State.IN_PROGRESS.value, State.ROLLING_BACK.value]),
+                name="no_rest_while_open",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                condition=Q(state__in=LIVE_STATES),
+                name="deployment_due",
+            ),
+            models.Index(F("id").desc(), "state", name="deployment_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.application} {self.version} to {self.environment}"
+
+
+class Operation(models.Model):
+    """One effect on one subject.
+
+    A return's operation has the position of the forward one that it takes back.
+    """
+
+    class Kind(models.TextChoices):
+        DEPLOY = "deploy"
+        RESTORE = "restore"
+
+    deployment = models.ForeignKey(
+        Deployment, models.PROTECT, related_name="operations", db_index=False
+    )
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    target = models.ForeignKey("Target", models.PROTECT, related_name="operations")
+    direction = models.CharField(max_length=8, choices=_choices(Direction))
+    position = models.IntegerField()
+    step = models.IntegerField()
+    batch = models.IntegerField()
+    state = models.CharField(max_length=16, choices=_choices(OperationState))
+    attempt = models.IntegerField(default=0)
+    fence = models.BigIntegerField(default=0)
+    claimed_by = models.ForeignKey(
+        "Worker", models.PROTECT, null=True, blank=True, db_index=False
+    )
+    was_available = models.BooleanField(default=True)
+    apply_by = models.DateTimeField(null=True, blank=True)
+    verify_by = models.DateTimeField(null=True, blank=True)
+    settle_by = models.DateTimeField(null=True, blank=True)
+    from_version = models.CharField(max_length=128, null=True, blank=True)
+    to_version = models.CharField(max_length=128, null=True, blank=True)
+    error = models.TextField(blank=True, default="")
+    output = models.TextField(blank=True, default="")
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["deployment", "direction", "position"],
+                name="operation_position_once",
+            ),
+            models.UniqueConstraint(
+                fields=["target"],
+                condition=Q(state__in=OPEN_STATES),
+                name="one_open_operation",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["deployment", "direction", "position"],
+                condition=Q(state="pending"),
+                name="operation_pending",
+            ),
+            models.Index(
+                fields=["deployment"],
+                condition=Q(state__in=OPEN_STATES),
+                name="operation_open",
+            ),
+            models.Index(
+                fields=["target"],
+                condition=Q(state="unresolved"),
+                name="operation_unresolved",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.position} of deployment {self.deployment_id}"
+
+
+class Event(models.Model):
+    """An ordered list of facts with one time; insert only, gapless a deployment."""
+
+    pk = models.CompositePrimaryKey("deployment_id", "seq")
+    deployment = models.ForeignKey(
+        Deployment, models.PROTECT, related_name="events", db_index=False
+    )
+    seq = models.BigIntegerField()
+    #: The kind of its most telling fact, for lists.
+    kind = models.CharField(max_length=32)
+    payload = models.JSONField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.deployment_id}/{self.seq} {self.kind}"
+
+
+class Command(models.Model):
+    """What was asked under an idempotency key, and the first answer to it."""
+
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+"
+    )
+    key = models.CharField(max_length=64)
+    deployment = models.ForeignKey(Deployment, models.PROTECT)
+    body_hash = models.CharField(max_length=64)
+    answer = models.JSONField()
+    at = models.DateTimeField(db_default=models.functions.Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["actor", "key"], name="command_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} by {self.actor_id}"

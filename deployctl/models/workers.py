@@ -1,0 +1,20 @@
+"""Worker processes and their beats: the only lease there is."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Worker(models.Model):
+    """One row a process start; a restarted worker is a new one."""
+
+    host = models.CharField(max_length=200)
+    pid = models.IntegerField()
+    version = models.CharField(max_length=64)
+    started_at = models.DateTimeField(db_default=models.functions.Now())
+    beat_at = models.DateTimeField(db_default=models.functions.Now())
+    #: Set when it stopped by itself: its claims may be taken over at once.
+    left_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"

@@ -1,0 +1,54 @@
+"""One event a flush: the facts of one transaction under one sequence number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from strategies import wire
+from strategies.messages import (
+    AbortAsked,
+    BatchClosed,
+    BatchOpened,
+    Fact,
+    Halted,
+    Held,
+    OperationsMoved,
+    Rested,
+    Resumed,
+    RollBackAsked,
+    RollbackPlanned,
+    Started,
+    TargetsDrifted,
+)
+
+from deployctl.models import Deployment, Event
+
+#: Most telling first: an event is named after the first of these that it holds.
+TELLING: tuple[type[Fact], ...] = (
+    Rested,
+    Halted,
+    RollBackAsked,
+    AbortAsked,
+    Held,
+    Resumed,
+    Started,
+    RollbackPlanned,
+    TargetsDrifted,
+    BatchClosed,
+    BatchOpened,
+    OperationsMoved,
+)
+
+
+def record(row: Deployment, facts: Sequence[Fact], now: datetime) -> None:
+    """Store one event under the row's sequence number, which must be new."""
+    kinds = {type(fact) for fact in facts}
+    telling = next((kind for kind in TELLING if kind in kinds), type(facts[0]))
+    Event(
+        deployment_id=row.pk,
+        seq=row.seq,
+        kind=telling.__name__,
+        payload=wire.dump_facts(tuple(facts)),
+        at=now,
+    ).save(force_insert=True)

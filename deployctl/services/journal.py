@@ -1,0 +1,162 @@
+"""THE ONE DOOR: the only code that changes a live deployment.
+
+One flush is one transaction for one deployment: lock, settle, fold, let the machine
+decide, do what it decided, claim, record, ring. It knows the order of these and the
+SQL behind them; what should happen is `strategies`' affair, and no target is touched
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from django.db import IntegrityError, transaction
+
+from deployctl.services import operations
+from deployctl.services.operations import Claim, Report
+from deployctl.services.turn import Turn
+
+#: An operation is overdue this long after its worker should have given up by itself.
+OVERDUE_GRACE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a worker brings to a flush: itself, its reports, its free places.
+
+    `fenced` names the drivers whose targets refuse a lower fence. A quiet flush rings
+    only when what a person may do has changed.
+    """
+
+    worker_id: int
+    reports: Sequence[Report] = ()
+    places: int = 0
+    fenced: Sequence[str] = ()
+    dead_seconds: float = 10.0
+    sweep: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a flush did: claims to act on, and whether effects may begin at all."""
+
+    seq: int
+    may_claim: bool
+    live: bool
+    claims: list[Claim] = field(default_factory=list)
+    #: Operations whose reports were accepted; others belong to somebody else by now.
+    accepted: frozenset[int] = frozenset()
+
+
+@contextmanager
+def opened(deployment_id: int) -> Iterator[Turn]:
+    """Lock a deployment, hand out its turn, and store what was folded meanwhile.
+
+    Raises:
+        Deployment.DoesNotExist: if there is none.
+    """
+    with transaction.atomic():
+        turn = Turn.locked(deployment_id)
+        yield turn
+        turn.store()
+
+
+def flush(deployment_id: int, ask: Ask) -> Answer:
+    """Settle a worker's reports, let the machine decide, and claim for the worker.
+
+    Afterwards, and only then, may the worker act on the claims.
+    """
+    try:
+        return _flush(deployment_id, ask, one_by_one=False)
+    except IntegrityError:
+        # A subject was taken by another deployment between the look and the claim.
+        # Nothing was committed; this costs that one claim, not the reports.
+        return _flush(deployment_id, ask, one_by_one=True)
+
+
+def _flush(deployment_id: int, ask: Ask, *, one_by_one: bool) -> Answer:
+    with opened(deployment_id) as turn:
+        accepted = settle(turn, ask.worker_id, ask.reports)
+        if ask.sweep:
+            take_from_dead(turn, ask.dead_seconds)
+        turn.run()
+        claims = adopt(turn, ask)
+        claims += claim(turn, ask, ask.places - len(claims), one_by_one=one_by_one)
+        turn.quiet = ask.quiet
+    return Answer(
+        seq=turn.seq,
+        may_claim=turn.progress.may_claim,
+        live=turn.progress.rest is None,
+        claims=claims,
+        accepted=accepted,
+    )
+
+
+def settle(turn: Turn, worker_id: int, reports: Sequence[Report]) -> frozenset[int]:
+    """Fold the reports that still hold, where claimant and fence match.
+
+    Returns:
+        The ids of the operations whose reports counted.
+    """
+    if not reports:
+        return frozenset()
+    by_id = {report.operation_id: report for report in reports}
+    rows = operations.reported(turn.id, sorted(by_id), worker_id)
+    held = [row for row in rows if row.fence == by_id[row.id].fence]
+    drifts = {r.id: by_id[r.id].observed for r in held if by_id[r.id].drift}
+    if drifts:
+        turn.drifted([row for row in held if row.id in drifts], drifts)
+    moved = [(row, by_id[row.id]) for row in held if row.id not in drifts]
+    turn.settled(moved)
+    return frozenset(row.id for row in held)
+
+
+def take_from_dead(turn: Turn, dead_seconds: float) -> None:
+    """Take open operations from workers that are dead, gone or stuck.
+
+    What was seen applied goes on verifying with somebody else; the rest is unknown.
+    """
+    rows = operations.abandoned(turn.id, turn.now, dead_seconds, OVERDUE_GRACE_SECONDS)
+    turn.abandoned(rows)
+
+
+def adopt(turn: Turn, ask: Ask) -> list[Claim]:
+    """Take open operations that nobody holds: they are settled by reading only."""
+    doubtful = turn.progress.whole, turn.progress.back
+    if ask.places <= 0 or not any(t.unknown + t.verifying for t in doubtful):
+        return []
+    ids = operations.orphans(turn.id, ask.places)
+    return operations.adopt(ids, ask.worker_id, turn.now) if ids else []
+
+
+def claim(turn: Turn, ask: Ask, places: int, *, one_by_one: bool) -> list[Claim]:
+    """Commit intents for as many operations as the machine and the worker allow."""
+    start = turn.start
+    if start is None or places <= 0:
+        return []
+    picked = operations.pick(turn.id, start, places, turn.now, list(ask.fenced))
+    ids = [operation_id for operation_id, _ in picked]
+    claims = _claimed_singly(turn, ask, ids) if one_by_one else _claimed(turn, ask, ids)
+    turn.claimed(claims)
+    return claims
+
+
+def _claimed(turn: Turn, ask: Ask, ids: list[int]) -> list[Claim]:
+    if not ids:
+        return []
+    seconds = turn.progress.course.limits.apply_seconds
+    return operations.claim(ids, ask.worker_id, turn.now, seconds)
+
+
+def _claimed_singly(turn: Turn, ask: Ask, ids: list[int]) -> list[Claim]:
+    claims: list[Claim] = []
+    for operation_id in ids:
+        try:
+            with transaction.atomic():
+                claims += _claimed(turn, ask, [operation_id])
+        except IntegrityError:
+            continue
+    return claims

@@ -1,0 +1,471 @@
+"""The set-based SQL on operations and their targets, for the journal alone.
+
+Every function here expects the deployment's row to be locked by the caller; none of
+them decides anything: states come in as the core has chosen them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from strategies.messages import Start
+from strategies.states import Direction, OperationState
+
+_OPEN = "('running', 'verifying', 'unknown')"
+
+
+@dataclass(frozen=True)
+class Row:
+    """An operation as the journal needs it to settle, write off or take over."""
+
+    id: int
+    direction: Direction
+    position: int
+    step: int
+    state: OperationState
+    attempt: int
+    fence: int
+    claimed_by: int | None
+    was_available: bool
+    target_id: int
+    target_available: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a worker found out about one operation that it holds.
+
+    `state` is the new one; RUNNING together with `drift` means: found at a third
+    version, not changed yet. `observed` is the version seen, None if none was.
+    """
+
+    operation_id: int
+    fence: int
+    state: OperationState
+    available: bool = False
+    observed: str | None = None
+    error: str = ""
+    output: str = ""
+    drift: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """What settling writes into an operation and its target.
+
+    The target's health is written only if something was `learnt` of it.
+    """
+
+    id: int
+    target_id: int
+    state: OperationState
+    attempt: int
+    available: bool
+    learnt: bool = False
+    error: str = ""
+    output: str = ""
+    observed: str | None = None
+    recorded: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One committed intent: what a worker may now do, and until when.
+
+    Seconds are what remained at the flush; count them from before it was asked.
+    `state` is running for a new effect, unknown or verifying for one to be settled.
+    """
+
+    operation_id: int
+    deployment_id: int
+    direction: Direction
+    position: int
+    state: OperationState
+    attempt: int
+    fence: int
+    from_version: str | None
+    to_version: str | None
+    was_available: bool
+    target_id: int
+    name: str
+    address: str
+    driver: str
+    settings: dict[str, Any]
+    apply_seconds: float
+    verify_seconds: float
+    settle_seconds: float
+    quiet: bool
+
+
+_ROW = """
+    SELECT o.id, o.direction, o.position, o.step, o.state, o.attempt, o.fence,
+           o.claimed_by_id, o.was_available, o.target_id, t.health <> 'unhealthy'
+      FROM deployctl_operation o JOIN deployctl_target t ON t.id = o.target_id
+     WHERE o.deployment_id = %s AND {}
+     ORDER BY o.id
+"""
+
+
+def _rows(condition: str, parameters: Sequence[object]) -> list[Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(_ROW.format(condition), parameters)
+        return [
+            Row(r[0], Direction(r[1]), r[2], r[3], OperationState(r[4]), *r[5:])
+            for r in cursor.fetchall()
+        ]
+
+
+def reported(deployment_id: int, ids: list[int], worker_id: int) -> list[Row]:
+    """Return the operations of these ids that this worker still holds."""
+    return _rows(
+        "o.id = ANY(%s) AND o.claimed_by_id = %s", [deployment_id, ids, worker_id]
+    )
+
+
+def in_state(deployment_id: int, direction: Direction, *states: str) -> list[Row]:
+    """Return the operations of one direction in any of these states."""
+    return _rows(
+        "o.direction = %s AND o.state = ANY(%s)",
+        [deployment_id, direction.value, list(states)],
+    )
+
+
+def numbered(deployment_id: int, operation_id: int) -> list[Row]:
+    """Return one operation by its id, as a list of at most one."""
+    return _rows("o.id = %s", [deployment_id, operation_id])
+
+
+def abandoned(
+    deployment_id: int, now: datetime, dead_seconds: float, grace_seconds: float
+) -> list[Row]:
+    """Return open operations whose worker is dead or gone, or which are overdue."""
+    return _rows(
+        f"""o.state IN {_OPEN} AND o.claimed_by_id IS NOT NULL AND (
+            EXISTS (SELECT 1 FROM deployctl_worker w WHERE w.id = o.claimed_by_id
+                AND (w.left_at IS NOT NULL
+                     OR w.beat_at < %s - make_interval(secs => %s)))
+            OR (o.state = 'running' AND o.apply_by < %s - make_interval(secs => %s)))
+        """,
+        [deployment_id, now, dead_seconds, now, grace_seconds],
+    )
+
+
+def excluded(deployment_id: int, start: int, stop: int) -> list[Row]:
+    """Return the pending operations from `start` to `stop` whose target is gone."""
+    return _rows(
+        """o.direction = 'forward' AND o.state = 'pending'
+           AND o.position >= %s AND o.position < %s AND t.removed_at IS NOT NULL""",
+        [deployment_id, start, stop],
+    )
+
+
+def count_pending(deployment_id: int, start: int, stop: int) -> tuple[int, int]:
+    """Return how many are pending from `start` to `stop`, and on unavailable targets."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT count(*), count(*) FILTER (WHERE t.health = 'unhealthy')
+              FROM deployctl_operation o JOIN deployctl_target t ON t.id = o.target_id
+             WHERE o.deployment_id = %s AND o.direction = 'forward'
+               AND o.state = 'pending' AND o.position >= %s AND o.position < %s
+            """,
+            [deployment_id, start, stop],
+        )
+        pending, unavailable = cursor.fetchone()
+        return pending, unavailable
+
+
+def write(
+    changes: list[Change], now: datetime, settle_by: datetime, verify_by: datetime
+) -> None:
+    """Store new states of operations, and what was learnt of their targets.
+
+    An operation that is open no more, or unknown, is held by nobody afterwards.
+    """
+    ordered = sorted(changes, key=lambda change: change.id)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE deployctl_operation o
+               SET state = c.state, attempt = c.attempt, error = c.error,
+                   output = c.output,
+                   claimed_by_id = CASE WHEN c.state = 'verifying'
+                                        THEN o.claimed_by_id END,
+                   settle_by = CASE WHEN c.state = 'unknown' THEN %s
+                                    ELSE o.settle_by END,
+                   verify_by = CASE WHEN c.state = 'verifying' THEN %s
+                                    ELSE o.verify_by END,
+                   ended_at = CASE WHEN c.state IN ('succeeded', 'failed', 'skipped')
+                                   THEN %s END
+              FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::text[], %s::text[])
+                   AS c(id, state, attempt, error, output)
+             WHERE o.id = c.id
+            """,
+            [
+                settle_by,
+                verify_by,
+                now,
+                [c.id for c in ordered],
+                [c.state.value for c in ordered],
+                [c.attempt for c in ordered],
+                [c.error for c in ordered],
+                [c.output for c in ordered],
+            ],
+        )
+    _write_targets(sorted(changes, key=lambda change: change.target_id), now)
+
+
+def _write_targets(changes: list[Change], now: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE deployctl_target t
+               SET health = CASE WHEN NOT c.learnt THEN t.health
+                                 WHEN c.available THEN 'healthy' ELSE 'unhealthy' END,
+                   observed_version = COALESCE(c.observed, t.observed_version),
+                   observed_at = CASE WHEN c.observed IS NULL THEN t.observed_at
+                                      ELSE %s END,
+                   recorded_version = CASE WHEN c.recorded THEN c.observed
+                                           ELSE t.recorded_version END,
+                   quiet_at = CASE WHEN c.quiet THEN GREATEST(t.quiet_at, o.apply_by)
+                                   ELSE t.quiet_at END
+              FROM unnest(%s::bigint[], %s::bigint[], %s::bool[], %s::bool[],
+                          %s::text[], %s::bool[], %s::bool[])
+                   AS c(id, operation, learnt, available, observed, recorded, quiet)
+              JOIN deployctl_operation o ON o.id = c.operation
+             WHERE t.id = c.id
+            """,
+            [
+                now,
+                [c.target_id for c in changes],
+                [c.id for c in changes],
+                [c.learnt for c in changes],
+                [c.available for c in changes],
+                [c.observed for c in changes],
+                [c.recorded for c in changes],
+                [c.quiet for c in changes],
+            ],
+        )
+
+
+def drifted(deployment_id: int, found: dict[int, str | None]) -> None:
+    """Make the version found on a target the one that a return goes back to."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE deployctl_operation o SET from_version = c.version
+              FROM unnest(%s::bigint[], %s::text[]) AS c(id, version)
+             WHERE o.id = c.id AND o.deployment_id = %s
+            """,
+            [list(found), list(found.values()), deployment_id],
+        )
+
+
+def pick(
+    deployment_id: int, start: Start, places: int, now: datetime, fenced: list[str]
+) -> list[tuple[int, bool]]:
+    """Return (operation id, target is available) of what may be claimed, in order.
+
+    Left out are subjects that are open elsewhere, and those that must stay quiet.
+    """
+    at_most = min(start.at_most, places)
+    free = min(start.available_at_most, at_most)
+    order = "DESC" if start.direction is Direction.RETURN else "ASC"
+    query = f"""
+        SELECT o.id, t.health <> 'unhealthy', o.position
+          FROM deployctl_operation o JOIN deployctl_target t ON t.id = o.target_id
+         WHERE o.deployment_id = %s AND o.direction = %s AND o.state = 'pending'
+           AND o.position >= %s AND o.position < %s
+           AND (t.quiet_at IS NULL OR t.quiet_at <= %s OR t.driver = ANY(%s))
+           AND NOT EXISTS (SELECT 1 FROM deployctl_operation x
+                            WHERE x.target_id = o.target_id AND x.state IN {_OPEN})
+           {{}} ORDER BY o.position {order} LIMIT %s
+    """
+    given = [deployment_id, start.direction.value, start.start, start.stop, now, fenced]
+    with connection.cursor() as cursor:
+        if free >= at_most:
+            cursor.execute(query.format(""), [*given, at_most])
+            return [(row[0], row[1]) for row in cursor.fetchall()]
+        # Not enough room for all: so many on available targets, the rest on others.
+        rows: list[tuple[int, bool, int]] = []
+        for condition, limit in (("<>", free), ("=", at_most)):
+            if limit:
+                part = query.format(f"AND t.health {condition} 'unhealthy'")
+                cursor.execute(part, [*given, limit])
+                rows += cursor.fetchall()
+    rows.sort(key=lambda row: row[2], reverse=order == "DESC")
+    return [(row[0], row[1]) for row in rows[:at_most]]
+
+
+def claim(
+    ids: list[int], worker_id: int, now: datetime, apply_seconds: float
+) -> list[Claim]:
+    """Make these pending operations running, each with its target's next fence."""
+    return _taken(
+        """state = 'running', attempt = o.attempt + 1, started_at = %s, ended_at = NULL,
+           error = '', output = '', was_available = b.available,
+           apply_by = %s + make_interval(secs => %s), verify_by = NULL,
+           settle_by = NULL, claimed_by_id = %s""",
+        [now, now, apply_seconds, worker_id],
+        ids,
+        now,
+    )
+
+
+def adopt(ids: list[int], worker_id: int, now: datetime) -> list[Claim]:
+    """Take open operations that nobody holds, each with its target's next fence.
+
+    The new fence shuts out the attempt whose end nobody saw.
+    """
+    return _taken("claimed_by_id = %s", [worker_id], ids, now)
+
+
+def orphans(deployment_id: int, limit: int) -> list[int]:
+    """Return the ids of open operations that nobody holds."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT id FROM deployctl_operation
+                 WHERE deployment_id = %s AND state IN {_OPEN}
+                   AND claimed_by_id IS NULL ORDER BY id LIMIT %s""",
+            [deployment_id, limit],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _taken(
+    assignments: str, parameters: list[object], ids: list[int], now: datetime
+) -> list[Claim]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH b AS (
+                UPDATE deployctl_target t SET fence = t.fence + 1
+                 WHERE t.id IN (SELECT target_id FROM deployctl_operation
+                                 WHERE id = ANY(%s))
+                RETURNING t.id, t.fence, t.name, t.address, t.driver, t.settings,
+                          t.health <> 'unhealthy' AS available,
+                          t.quiet_at IS NULL OR t.quiet_at <= %s AS quiet
+            )
+            UPDATE deployctl_operation o SET fence = b.fence, {assignments}
+              FROM b WHERE o.id = ANY(%s) AND o.target_id = b.id
+            RETURNING o.id, o.deployment_id, o.direction, o.position, o.state,
+                      o.attempt, o.fence, o.from_version, o.to_version,
+                      o.was_available, b.id, b.name, b.address, b.driver, b.settings,
+                      EXTRACT(EPOCH FROM o.apply_by - %s)::float8,
+                      EXTRACT(EPOCH FROM o.verify_by - %s)::float8,
+                      EXTRACT(EPOCH FROM o.settle_by - %s)::float8, b.quiet
+            """,
+            [ids, now, *parameters, ids, now, now, now],
+        )
+        return sorted(
+            (_claim(row) for row in cursor.fetchall()), key=lambda c: c.position
+        )
+
+
+def _claim(row: tuple[Any, ...]) -> Claim:
+    seconds = [max(0.0, value or 0.0) for value in row[15:18]]
+    return Claim(
+        *row[:2],
+        Direction(row[2]),
+        row[3],
+        OperationState(row[4]),
+        *row[5:14],
+        json.loads(row[14]),
+        *seconds,
+        quiet=row[18],
+    )
+
+
+def write_return(deployment_id: int) -> list[tuple[int, int, str | None, bool]]:
+    """Write the return of every operation ever claimed whose release was not recorded.
+
+    Returns:
+        (position, target id, version to go back to, target available), by position.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH written AS (
+                INSERT INTO deployctl_operation
+                    (deployment_id, kind, target_id, direction, position, step, batch,
+                     state, attempt, fence, was_available, from_version, to_version,
+                     error, output)
+                SELECT deployment_id, 'restore', target_id, 'return', position, step,
+                       batch, 'pending', 0, 0, true, to_version, from_version, '', ''
+                  FROM deployctl_operation
+                 WHERE deployment_id = %s AND direction = 'forward'
+                   AND attempt > 0 AND state <> 'skipped'
+                RETURNING position, target_id, to_version
+            )
+            SELECT w.position, w.target_id, w.to_version, t.health <> 'unhealthy'
+              FROM written w JOIN deployctl_target t ON t.id = w.target_id
+             ORDER BY w.position
+            """,
+            [deployment_id],
+        )
+        return cursor.fetchall()
+
+
+def failed_positions(
+    deployment_id: int, start: int, stop: int, limit: int
+) -> list[int]:
+    """Return positions of failed forward operations, in the order in which they failed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT position FROM deployctl_operation
+                WHERE deployment_id = %s AND direction = 'forward'
+                  AND state = 'failed' AND position >= %s AND position < %s
+                ORDER BY ended_at, position LIMIT %s""",
+            [deployment_id, start, stop, limit],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def unclaim(ids: list[int]) -> None:
+    """Let go of these operations, so that another worker may take them."""
+    if ids:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE deployctl_operation SET claimed_by_id = NULL"
+                " WHERE id = ANY(%s)",
+                [ids],
+            )
+
+
+def aim(operation_id: int) -> str | None:
+    """Return the version that an operation is to reach."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_version FROM deployctl_operation WHERE id = %s", [operation_id]
+        )
+        version: str | None = cursor.fetchone()[0]
+        return version
+
+
+def plan_forward(
+    deployment_id: int,
+    to_version: str,
+    rows: list[tuple[int, int, str | None, int, int]],
+) -> None:
+    """Write the forward operations: (position, target id, from version, step, batch)."""
+    columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO deployctl_operation
+                (deployment_id, kind, target_id, direction, position, step, batch,
+                 state, attempt, fence, was_available, from_version, to_version,
+                 error, output)
+            SELECT %s, 'deploy', p.target, 'forward', p.position, p.step, p.batch,
+                   'pending', 0, 0, true, p.from_version, %s, '', ''
+              FROM unnest(%s::int[], %s::bigint[], %s::text[], %s::int[], %s::int[])
+                   AS p(position, target, from_version, step, batch)
+            """,
+            [deployment_id, to_version, *(list(column) for column in columns)],
+        )

@@ -1,0 +1,97 @@
+"""Plans as rows, and the projection of progress onto a deployment's columns.
+
+It computes no plan and takes no decision: both are `strategies`' affair.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+
+from django.db import transaction
+from strategies import wire
+from strategies.progress import Progress
+from strategies.steps import Course
+from strategies.steps import Plan as PlanValue
+
+from deployctl.models import Deployment, Plan
+from deployctl.services.people import Actor
+
+#: The columns that `project` writes; the journal saves just these.
+PROJECTED = [
+    "format",
+    "progress",
+    "seq",
+    "control_version",
+    "state",
+    "intent",
+    "hold",
+    "halt",
+    "open_count",
+    "reason",
+    "outcome",
+    "due_at",
+    "started_at",
+    "rested_at",
+]
+
+
+def keep_plan(plan: PlanValue, *, by: Actor) -> Plan:
+    """Store a plan under its hash; the same plan is stored once."""
+    with transaction.atomic():
+        row, _ = Plan.objects.get_or_create(
+            hash=plan.hash,
+            defaults={
+                "content": wire.dump_plan(plan),
+                "course": wire.dump(plan.course),
+                "created_by_id": by.user_id,
+            },
+        )
+    return row
+
+
+def plan_of(deployment: Deployment) -> PlanValue:
+    """Return a deployment's whole plan, checked against its hash."""
+    return wire.load_plan(deployment.plan.content)
+
+
+@lru_cache(maxsize=256)
+def course_of(plan_hash: str) -> Course:
+    """Return the small part of a plan that the machine needs; plans never change."""
+    course: Course = wire.load(
+        Plan.objects.values_list("course", flat=True).get(pk=plan_hash)
+    )
+    return course
+
+
+def progress_of(deployment: Deployment) -> Progress:
+    """Return how far a deployment has come, as its row says."""
+    course = course_of(deployment.plan_id)
+    if deployment.progress is None:
+        return Progress.begin(course)
+    return wire.load_progress(deployment.progress, course)
+
+
+def project(
+    row: Deployment, progress: Progress, now: datetime, due_at: datetime | None
+) -> None:
+    """Set a row's columns from progress; nothing is saved here."""
+    row.format = wire.FORMAT
+    row.progress = wire.dump_progress(progress)
+    row.state = progress.state.value
+    row.intent = int(progress.intent)
+    row.hold = _hold(progress)
+    row.halt = wire.dump(progress.halt) if progress.halt else None
+    row.open_count = progress.open
+    row.due_at = due_at
+    row.started_at = row.started_at or now
+    rest = progress.rest
+    row.rested_at = (row.rested_at or now) if rest else None
+    row.reason = rest.reason if rest else ""
+    row.outcome = rest.outcome if rest else ""
+
+
+def _hold(progress: Progress) -> dict[str, object] | None:
+    if progress.hold is None or progress.held_at is None:
+        return None
+    return {**wire.dump(progress.hold), "since": progress.held_at.isoformat()}

@@ -1,0 +1,332 @@
+"""One deployment's turn at the door: its locked row, its progress, what was folded.
+
+It performs what the machine asks for and keeps rows, tallies and events in step; it
+does not know workers, people or why it was opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from strategies import rules, wire
+from strategies.messages import (
+    BatchOpened,
+    Fact,
+    OpenBatch,
+    OperationsMoved,
+    PlanReturn,
+    Record,
+    RecordHalt,
+    ReviveReturn,
+    RollbackPlanned,
+    Start,
+    TargetsDrifted,
+    TimePassed,
+    WakeAt,
+    Where,
+    WriteOff,
+)
+from strategies.operations import after_failure, return_retries
+from strategies.progress import Progress
+from strategies.states import OPEN, Direction, OperationState, State
+
+from deployctl import doorbell
+from deployctl.models import Deployment
+from deployctl.services import audit, events, operations, plans
+from deployctl.services.operations import Change, Claim, Report, Row
+from deployctl.services.people import Actor
+
+_S = OperationState
+#: No plan asks for so many decisions in one turn; a bound against a rule that loops.
+MOST_DECISIONS = 100_000
+#: How many failed operations a halt names as its evidence.
+EVIDENCE = 50
+
+
+class Turn:
+    """The locked row of one deployment, and what happens to it in one transaction.
+
+    Attributes:
+        progress: as of the last fact folded.
+        now: database time, read after the lock.
+        start: what the machine would claim, after `run`.
+        quiet: ring only when what a person may do has changed.
+        by: the person who acts in this turn, if one does.
+    """
+
+    def __init__(self, row: Deployment, now: datetime) -> None:
+        self.row = row
+        self.now = now
+        self.progress = plans.progress_of(row)
+        self.start: Start | None = None
+        self.quiet = False
+        self.by: Actor | None = None
+        self._due_at: datetime | None = None
+        self._facts: list[Fact] = []
+        self._control_key = self.progress.control_key
+
+    @classmethod
+    def locked(cls, deployment_id: int) -> Turn:
+        """Lock a deployment's row, alone in its statement, and read what it protects."""
+        rows = Deployment.objects.select_for_update(no_key=True)
+        row = rows.get(pk=deployment_id)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT clock_timestamp()")
+            return cls(row, cursor.fetchone()[0])
+
+    @property
+    def id(self) -> int:
+        """The deployment's id."""
+        return int(self.row.pk)
+
+    @property
+    def seq(self) -> int:
+        """The sequence number of the last event, this turn's included once stored."""
+        return self.row.seq
+
+    @property
+    def control_changed(self) -> bool:
+        """Whether what a go-type command depends on has changed in this turn."""
+        return self.progress.control_key != self._control_key
+
+    # -- folding --------------------------------------------------------------
+
+    def fold(self, *facts: Fact) -> None:
+        """Fold facts that have happened now."""
+        for fact in facts:
+            self.progress = self.progress.apply(fact, self.now)
+            self._facts.append(fact)
+
+    def run(self) -> None:
+        """Do what the machine decides, until it asks only for claims and timers."""
+        for _ in range(MOST_DECISIONS):
+            if not self._decided():
+                return
+        raise RuntimeError(f"deployment {self.id} never stopped deciding")
+
+    def _decided(self) -> bool:
+        """Do one decision; False when only claims and timers are left."""
+        self.start, self._due_at = None, None
+        for action in rules.actions(self.progress):
+            if isinstance(action, Start):
+                self.start = action
+            elif isinstance(action, WakeAt):
+                if action.at <= self.now:
+                    self.fold(TimePassed(action.timer))
+                    return True
+                self._due_at = action.at
+            else:
+                _PERFORM[type(action)](self, action)
+                return True
+        return False
+
+    # -- reports --------------------------------------------------------------
+
+    def settled(self, pairs: Sequence[tuple[Row, Report]]) -> None:
+        """Store reported outcomes, and fold the moves that they are."""
+        self.move(
+            [(row, self._reported(row, report)) for row, report in pairs],
+            released={row.id for row, r in pairs if r.state is _S.RELEASED},
+        )
+
+    def _reported(self, row: Row, report: Report) -> Change:
+        state = self._after_retry(row, report.state)
+        released = report.state is _S.RELEASED
+        return Change(
+            id=row.id,
+            target_id=row.target_id,
+            state=state,
+            attempt=row.attempt - released,
+            available=row.was_available if released else report.available,
+            learnt=state not in OPEN and not released,
+            error=report.error,
+            output=report.output,
+            observed=report.observed,
+            recorded=state in (_S.SUCCEEDED, _S.SKIPPED),
+            quiet=state is _S.UNKNOWN,
+        )
+
+    def _after_retry(self, row: Row, state: OperationState) -> OperationState:
+        if state is _S.RELEASED:
+            return _S.PENDING
+        if state is not _S.FAILED:
+            return state
+        retries = self.progress.course.limits.retries
+        if row.direction is Direction.RETURN:
+            retries = return_retries(retries)
+        may_claim = self.progress.may_claim or self.progress.hold is not None
+        return after_failure(attempt=row.attempt, retries=retries, may_claim=may_claim)
+
+    def abandoned(self, rows: Iterable[Row]) -> None:
+        """Take open operations from whoever held them."""
+        lost = list(rows)
+        applied = [row for row in lost if row.state is _S.VERIFYING]
+        doubtful = [row for row in lost if row.state is not _S.VERIFYING]
+        self.move([(row, _change(row, _S.UNKNOWN, quiet=True)) for row in doubtful])
+        operations.unclaim([row.id for row in applied])
+
+    def drifted(self, rows: Sequence[Row], found: dict[int, str | None]) -> None:
+        """Record that targets were found at a third version, before it is changed."""
+        operations.drifted(self.id, found)
+        self.fold(TargetsDrifted(tuple(sorted(row.position for row in rows))))
+
+    def claimed(self, claims: Sequence[Claim]) -> None:
+        """Fold claims as started operations."""
+        groups: dict[tuple[Direction, bool], list[int]] = defaultdict(list)
+        for claim in claims:
+            groups[claim.direction, claim.was_available].append(claim.position)
+        for (direction, available), positions in sorted(groups.items()):
+            self.fold(
+                OperationsMoved(
+                    direction=direction,
+                    where="batch" if direction is Direction.FORWARD else "elsewhere",
+                    was=_S.PENDING,
+                    now=_S.RUNNING,
+                    was_available=available,
+                    is_available=False,
+                    positions=tuple(positions),
+                )
+            )
+
+    def move(
+        self,
+        changes: Sequence[tuple[Row, Change]],
+        *,
+        released: Collection[int] = (),
+    ) -> None:
+        """Store new states, and fold them, one fact for each group of equal moves."""
+        if not changes:
+            return
+        limits = self.progress.course.limits
+        operations.write(
+            [change for _, change in changes],
+            self.now,
+            self.now + timedelta(seconds=limits.settle_seconds),
+            self.now + timedelta(seconds=limits.health.deadline_seconds),
+        )
+        groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        for row, change in changes:
+            now = _S.RELEASED if row.id in released else change.state
+            was_available = row.state not in OPEN and row.target_available
+            is_available = now not in OPEN and change.available
+            key = (row.direction, self._where(row), row.state, now)
+            groups[*key, was_available, is_available].append(row.position)
+        for key, positions in groups.items():
+            self.fold(OperationsMoved(*key, positions=tuple(sorted(positions))))
+
+    def _where(self, row: Row) -> Where:
+        p = self.progress
+        if row.direction is Direction.RETURN or row.step != p.step:
+            return "elsewhere"
+        if p.opened is None:
+            return "step"
+        inside = p.opened.start <= row.position < p.opened.stop
+        return "batch" if inside else "step"
+
+    # -- what the machine asks for ----------------------------------------------
+
+    def _record(self, action: Record) -> None:
+        self.fold(action.fact)
+
+    def _open_batch(self, action: OpenBatch) -> None:
+        gone = operations.excluded(self.id, action.start, action.stop)
+        self.move(
+            [
+                (r, _change(r, _S.SKIPPED, error="removed since the plan was made"))
+                for r in gone
+            ]
+        )
+        pending, unavailable = operations.count_pending(
+            self.id, action.start, action.stop
+        )
+        self.fold(
+            BatchOpened(
+                action.step,
+                action.batch,
+                action.start,
+                action.stop,
+                pending,
+                unavailable,
+            )
+        )
+
+    def _record_halt(self, action: RecordHalt) -> None:
+        opened, halted = self.progress.opened, action.halted
+        span = (0, self.progress.course.work)
+        if halted.rule in ("max_failure_percent", "whole_batch_failed") and opened:
+            span = (opened.start, opened.stop)
+        limit = min(max(halted.observed, 1), EVIDENCE)
+        positions = operations.failed_positions(self.id, *span, limit)
+        evidence = {**wire.dump(halted), "positions": positions}
+        self.fold(wire.load(evidence))
+
+    def _write_off(self, action: WriteOff) -> None:
+        rows = operations.in_state(self.id, action.direction, "unresolved")
+        text = "its outcome was never found; written off"
+        self.move([(r, _change(r, _S.FAILED, error=text)) for r in rows])
+
+    def _plan_return(self, _: PlanReturn) -> None:
+        self._write_off(WriteOff(Direction.FORWARD))
+        written = operations.write_return(self.id)
+        digest = hashlib.sha256(repr([row[:3] for row in written]).encode())
+        unavailable = sum(1 for row in written if not row[3])
+        self.fold(RollbackPlanned(len(written), unavailable, digest.hexdigest()))
+
+    def _revive_return(self, _: ReviveReturn) -> None:
+        rows = operations.in_state(self.id, Direction.RETURN, "failed", "unresolved")
+        self.move([(r, _change(r, _S.PENDING, attempt=0)) for r in rows])
+
+    # -- storing ----------------------------------------------------------------
+
+    def store(self) -> None:
+        """Write the row, one event, the audit entries, and ring; nothing if nothing."""
+        row, progress = self.row, self.progress
+        if not self._facts:
+            if row.due_at != self._due_at:
+                Deployment.objects.filter(pk=row.pk).update(due_at=self._due_at)
+            return
+        changed = self.control_changed
+        row.seq += 1
+        row.control_version += changed
+        before = State(row.state)
+        plans.project(row, progress, self.now, self._due_at)
+        row.save(update_fields=plans.PROJECTED)
+        events.record(row, self._facts, self.now)
+        audit.record_facts(row, self._facts, self.now, before, self.by)
+        if changed or not self.quiet:
+            doorbell.ring(self.id, row.seq)
+
+
+def _change(
+    row: Row,
+    state: OperationState,
+    *,
+    error: str = "",
+    quiet: bool = False,
+    attempt: int | None = None,
+) -> Change:
+    """Return a change that is nobody's report: the target is as it was known to be."""
+    return Change(
+        id=row.id,
+        target_id=row.target_id,
+        state=state,
+        attempt=row.attempt if attempt is None else attempt,
+        available=row.target_available,
+        error=error,
+        quiet=quiet,
+    )
+
+
+_PERFORM: dict[type, Callable[[Turn, Any], None]] = {
+    Record: Turn._record,
+    OpenBatch: Turn._open_batch,
+    RecordHalt: Turn._record_halt,
+    WriteOff: Turn._write_off,
+    PlanReturn: Turn._plan_return,
+    ReviveReturn: Turn._revive_return,
+}

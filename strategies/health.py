@@ -9,9 +9,12 @@ is an error: it counts as a failure, and too many in a row end it at any time.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from typing import Any
 
+from strategies import shares
 from strategies.errors import InvalidOptions
 
 #: So many errors in a row are tolerated; the next one ends the verification.
@@ -54,6 +57,28 @@ class Health:
     failure_threshold: int = 3
     min_healthy_seconds: float = 10
     deadline_seconds: float = 300
+
+    @classmethod
+    def read(cls, values: Mapping[str, object]) -> Health:
+        """Return the rule made of numbers or typed texts, by field name.
+
+        Raises:
+            InvalidOptions: with what is wrong, by field.
+        """
+        known = {each.name for each in fields(cls)}
+        read: dict[str, Any] = {}
+        wrong = {
+            name: "is not a health setting" for name in values if name not in known
+        }
+        for name in known & values.keys():
+            reader = _whole if name.endswith("_threshold") else shares.seconds
+            try:
+                read[name] = reader(values[name])
+            except ValueError as error:
+                wrong[name] = str(error)
+        if wrong:
+            raise InvalidOptions(wrong)
+        return cls(**read).checked()
 
     def problems(
         self, *, progress_deadline_seconds: float | None = None
@@ -100,6 +125,15 @@ class Health:
 
 
 _MAY_BE_ZERO = ("initial_delay_seconds", "min_healthy_seconds")
+
+
+def _whole(value: object) -> int:
+    text = value.strip() if isinstance(value, str) else value
+    if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 7:
+        return int(text)
+    if isinstance(text, bool) or not isinstance(text, int):
+        raise ValueError("must be a whole number of at least 1")
+    return text
 
 
 def _wrong_count(value: object) -> str:
@@ -153,7 +187,7 @@ class HealthGate:
     failures: int = 0
     errors: int = 0
     was_healthy: bool = False
-    detail: str = field(default="")
+    detail: str = ""
 
     @classmethod
     def opened(cls, health: Health) -> HealthGate:

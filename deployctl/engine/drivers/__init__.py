@@ -1,0 +1,55 @@
+"""The kinds of targets there are, by name; it knows no kind from the inside."""
+
+from __future__ import annotations
+
+from deployctl.engine.drivers.agent import AgentDriver
+from deployctl.engine.drivers.base import Driver, digest
+from deployctl.engine.drivers.simulated import SimulatedDriver
+
+__all__ = ["Drivers", "UnknownKind", "digest", "get", "kinds"]
+
+# From here only: a row in the database never names code that is then imported.
+_KINDS: dict[str, type[Driver]] = {
+    each.kind: each for each in (AgentDriver, SimulatedDriver)
+}
+
+
+class UnknownKind(LookupError):
+    """There is no such kind of target in this version."""
+
+
+def kinds() -> tuple[str, ...]:
+    """Return the names of all kinds."""
+    return tuple(sorted(_KINDS))
+
+
+def get(kind: str) -> type[Driver]:
+    """Return the driver class of a kind: its abilities, and what it says of settings.
+
+    Raises:
+        UnknownKind: with the kinds that there are.
+    """
+    found = _KINDS.get(kind)
+    if found is None:
+        raise UnknownKind(f"{kind!r} is not one of {', '.join(kinds())}")
+    return found
+
+
+class Drivers:
+    """The drivers that one event loop uses: one of each kind, made when first asked."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Driver] = {}
+
+    def of(self, kind: str) -> Driver:
+        """Return the driver of a kind; `UnknownKind` as `get`."""
+        driver = self._open.get(kind)
+        if driver is None:
+            driver = self._open[kind] = get(kind)()
+        return driver
+
+    async def close(self) -> None:
+        """Close them all; each kind that is asked for again is made anew."""
+        while self._open:
+            _, driver = self._open.popitem()
+            await driver.close()

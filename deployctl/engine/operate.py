@@ -1,0 +1,241 @@
+"""What a worker does with one claim: probe, apply, verify, or settle a doubt.
+
+It asks and changes one target through its driver and reports what it found; what a
+finding means is `strategies.operations`' word, and nothing is stored here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from deployctl.engine import crash
+from deployctl.engine.drivers.base import (
+    Driver,
+    DriverError,
+    NotSent,
+    OutcomeUnknown,
+    Probe,
+    ProbeFailed,
+    StaleFence,
+    TargetRef,
+)
+from deployctl.engine.verify import verify
+from deployctl.services.operations import Claim, Report
+from strategies.health import Health, Healthy
+from strategies.operations import FirstLook, Move, Sight, first_look, settled
+from strategies.states import OperationState
+
+_S = OperationState
+#: A probe that takes longer than this is a failed one.
+PROBE_SECONDS = 10.0
+#: A target in doubt is asked again after this, at first and at most.
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 5.0
+#: A verification that lasts longer is reported while it goes on, so that somebody else
+#: can go on with it if this worker dies.
+SAY_VERIFYING_SECONDS = 0.2
+
+
+class Desk(Protocol):
+    """Where an operation's runner hands in what it found, and asks whether to go on."""
+
+    def may_apply(self, claim: Claim) -> bool:
+        """Whether an effect may start now."""
+
+    def report(self, claim: Claim, report: Report) -> None:
+        """Hand in a finding; it is stored with the next flush."""
+
+    async def committed(self, claim: Claim, report: Report) -> bool:
+        """Hand in a finding and wait until it is stored; False if it was refused."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Carries out one claim. `asked_at` is the loop's time before it was asked for."""
+
+    claim: Claim
+    driver: Driver
+    health: Health
+    desk: Desk
+    asked_at: float
+
+    async def run(self) -> None:
+        """Do what the claim is for, and report how it ended."""
+        state = self.claim.state
+        if state is _S.RUNNING:
+            report = await self._change()
+        elif state is _S.VERIFYING:
+            report = await self._verify(self._left(self.claim.verify_seconds))
+        else:
+            report = await self._settle()
+        crash.point("before_result")
+        self.desk.report(self.claim, report)
+
+    # -- a new effect ---------------------------------------------------------
+
+    async def _change(self) -> Report:
+        crash.point("after_claim")
+        if self.claim.to_version is None:
+            return self._said(_S.FAILED, "no earlier version is known to go back to")
+        if not self.desk.may_apply(self.claim):
+            return self._released()
+        try:
+            probe = await self._probe()
+        except (ProbeFailed, StaleFence) as error:
+            return self._said(_S.FAILED, f"could not be asked: {error}")
+        crash.point("after_probe")
+        seen = Sight(probe.version, probe.healthy)
+        look = first_look(self._move, seen)
+        if look in (FirstLook.SKIP, FirstLook.FOUND_DONE):
+            found = _S.SKIPPED if look is FirstLook.SKIP else _S.SUCCEEDED
+            return self._said(found, available=True, observed=probe.version)
+        if look is FirstLook.DRIFT:
+            drift = self._said(_S.RUNNING, observed=probe.version, drift=True)
+            if not await self.desk.committed(self.claim, drift):
+                return self._released()
+        if not self.desk.may_apply(self.claim):
+            return self._released()
+        return await self._apply(probe)
+
+    async def _apply(self, before: Probe) -> Report:
+        claim = self.claim
+        try:
+            applied = await self.driver.apply(
+                self._target,
+                version=claim.to_version or "",
+                fence=claim.fence,
+                seconds=self._left(claim.apply_seconds),
+            )
+        except OutcomeUnknown as error:
+            return self._said(_S.UNKNOWN, str(error))
+        except (NotSent, StaleFence) as error:
+            text = f"could not be changed: {error}"
+            return self._said(_S.FAILED, text, observed=before.version)
+        crash.point("after_apply")
+        if not applied.ok:
+            return self._said(_S.FAILED, applied.error, output=applied.output)
+        return await self._verify(self.health.deadline_seconds, applied.output)
+
+    async def _verify(self, seconds: float, output: str = "") -> Report:
+        loop = asyncio.get_running_loop()
+        patience = 0.0 if self._takes_time() else SAY_VERIFYING_SECONDS
+        said = loop.call_later(patience, self._say_verifying)
+        try:
+            says = await verify(
+                self._healthy_now,
+                version=self.claim.to_version,
+                health=self.health,
+                seconds=seconds,
+            )
+        finally:
+            said.cancel()
+        if isinstance(says, Healthy):
+            return self._said(
+                _S.SUCCEEDED,
+                output=output,
+                available=True,
+                observed=self.claim.to_version,
+            )
+        reason = says.reason.value.replace("_", " ")
+        return self._said(_S.FAILED, f"{reason}: {says.detail}", output=output)
+
+    def _takes_time(self) -> bool:
+        rule = self.health
+        return bool(rule.initial_delay_seconds or rule.min_healthy_seconds)
+
+    def _say_verifying(self) -> None:
+        if self.claim.state is not _S.VERIFYING:
+            self.desk.report(self.claim, self._said(_S.VERIFYING))
+
+    async def _healthy_now(self, seconds: float) -> Probe:
+        return await self.driver.health(self._target, seconds=seconds)
+
+    # -- a doubt --------------------------------------------------------------
+
+    async def _settle(self) -> Report:
+        if not self.driver.abilities.probes:
+            return self._said(_S.UNRESOLVED, "its driver cannot look at a target")
+        wait, last = FIRST_WAIT_SECONDS, "it was never reached"
+        while self._left(self.claim.settle_seconds) > 0:
+            try:
+                report = await self._settled(await self._probe())
+                if report is not None:
+                    return report
+                last = "the lost attempt may still arrive"
+            except StaleFence as error:
+                return self._said(_S.UNRESOLVED, str(error))
+            except ProbeFailed as error:
+                last = str(error)
+            await asyncio.sleep(min(wait, self._left(self.claim.settle_seconds)))
+            wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+        return self._said(_S.UNRESOLVED, f"nobody could find out: {last}")
+
+    async def _settled(self, probe: Probe) -> Report | None:
+        """Return what the doubt came to, or None to look again later."""
+        fenced = self.driver.abilities.checks_fence
+        quiet = self.claim.quiet or self._left(self.claim.apply_seconds) <= 0
+        seen = Sight(probe.version, probe.healthy)
+        state = settled(self._move, seen, may_redo=fenced or quiet)
+        if state is _S.VERIFYING:
+            self.desk.report(self.claim, self._said(_S.VERIFYING))
+            return await self._verify(self.health.deadline_seconds)
+        if state is _S.UNRESOLVED and seen.version == self._move.from_version:
+            return None
+        if state is _S.UNRESOLVED:
+            text = f"found at {probe.version or 'no known version'}, which is neither"
+            return self._said(state, text, observed=probe.version)
+        return self._said(state, available=probe.healthy, observed=probe.version)
+
+    # -- small things -----------------------------------------------------------
+
+    @property
+    def _target(self) -> TargetRef:
+        c = self.claim
+        return TargetRef(str(c.target_id), c.name, c.address, c.settings)
+
+    @property
+    def _move(self) -> Move:
+        c = self.claim
+        return Move(c.direction, c.from_version, c.to_version, c.attempt)
+
+    def _left(self, seconds: float) -> float:
+        passed = asyncio.get_running_loop().time() - self.asked_at
+        return max(0.0, seconds - passed)
+
+    async def _probe(self) -> Probe:
+        seconds = PROBE_SECONDS
+        if self.claim.state is _S.RUNNING:
+            seconds = min(seconds, self._left(self.claim.apply_seconds))
+        fenced = self.driver.abilities.checks_fence
+        fence = self.claim.fence if fenced else None
+        try:
+            return await self.driver.probe(self._target, fence=fence, seconds=seconds)
+        except (ProbeFailed, StaleFence):
+            raise
+        except DriverError as error:
+            raise ProbeFailed(str(error)) from error
+
+    def _released(self) -> Report:
+        return self._said(_S.RELEASED)
+
+    def _said(
+        self,
+        state: OperationState,
+        error: str = "",
+        *,
+        output: str = "",
+        available: bool = False,
+        observed: str | None = None,
+        drift: bool = False,
+    ) -> Report:
+        return Report(
+            operation_id=self.claim.operation_id,
+            fence=self.claim.fence,
+            state=state,
+            available=available,
+            observed=observed,
+            error=error,
+            output=output,
+            drift=drift,
+        )

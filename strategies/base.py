@@ -52,7 +52,7 @@ class Checker:
         self._options = options
         self.errors: dict[str, str] = {}
 
-    def read(self, name: str, reader: Any, **bounds: Any) -> Any:
+    def read(self, name: str, reader: Any, /, **bounds: Any) -> Any:
         """Read an option; on an error remember it and return None."""
         try:
             return reader(getattr(self._options, name), **bounds)
@@ -153,8 +153,9 @@ class DeploymentStrategy(ABC):
         self._check_deadlines(check)
 
     def _check_deadlines(self, check: Checker) -> None:
-        check.errors.update(self.health.problems())
-        if check.errors.keys() & {"progress_seconds", "apply_seconds"}:
+        wrong = {f"health_{k}": text for k, text in self.health.problems().items()}
+        check.errors.update(wrong)
+        if wrong or check.errors.keys() & {"progress_seconds", "apply_seconds"}:
             return
         longest = self.health.deadline_seconds
         if shares.seconds(self.progress_seconds) <= longest:
@@ -228,7 +229,9 @@ class DeploymentStrategy(ABC):
         )
 
     def _floor(self, size: int) -> int:
-        unavailable = optional(self.max_unavailable, reader=shares.parse, least=1)
+        unavailable: Share | None = optional(
+            self.max_unavailable, reader=shares.parse, least=1
+        )
         if unavailable is not None:
             return size - max(1, unavailable.floor(size))
         least: Share = shares.parse(self.min_healthy or 0)
@@ -266,7 +269,8 @@ class DeploymentStrategy(ABC):
         for name in (f.name for f in fields(self)):
             value = getattr(self, name)
             if not callable(value) and not isinstance(value, Health):
-                written[name] = _written(value)
+                seconds = name.endswith("_seconds")
+                written[name] = _written(shares.seconds(value) if seconds else value)
         return written
 
 

@@ -51,8 +51,8 @@ Command = Pause | Resume | Abort | RollBack
 
 # -- facts: it happened ---------------------------------------------------------
 
-#: Where an operation stands as seen from the machine: in the open batch, in the open
-#: step but another batch, or elsewhere.
+#: Where an operation stands as seen from the machine: in the open batch, in an earlier
+#: batch of the open step, or elsewhere. `Progress.where` says it.
 Where = Literal["batch", "step", "elsewhere"]
 
 
@@ -76,7 +76,8 @@ class BatchOpened:
     """A batch began: `pending` of its positions may be claimed.
 
     `unavailable` of these are on targets that are unavailable already, so that
-    taking them costs no room. Both are counted under the lock.
+    taking them costs no room; `skipped` are those left out before it began. All are
+    counted under the lock.
     """
 
     step: int
@@ -85,6 +86,7 @@ class BatchOpened:
     stop: int
     pending: int
     unavailable: int
+    skipped: int = 0
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,9 @@ Timer = Literal["step", "delay", "progress"]
 
 @dataclass(frozen=True)
 class Start:
-    """Claim up to `at_most` pending operations, `available_at_most` on available targets.
+    """Claim up to `at_most` pending operations.
+
+    At most `available_at_most` of them are on targets that are available.
 
     Forward ones are taken from `start` to `stop` in plan order, a return's in reverse.
     """

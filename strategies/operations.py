@@ -49,6 +49,9 @@ def first_look(move: Move, seen: Sight) -> FirstLook:
         move: with the attempt that is under way, 1 for the first.
         seen: what the probe saw.
     """
+    if _forced(move) and seen.version == move.to_version:
+        # It was asked for although it is there already: seeing it proves nothing.
+        return FirstLook.APPLY
     if seen.version == move.to_version and seen.healthy:
         again = move.attempt > 1
         return FirstLook.FOUND_DONE if again else FirstLook.SKIP
@@ -71,11 +74,17 @@ def settled(move: Move, seen: Sight, *, may_redo: bool) -> OperationState:
         SUCCEEDED, VERIFYING (there, not healthy yet), PENDING (not there, may be done
         again) or UNRESOLVED.
     """
-    if seen.version == move.to_version:
+    if seen.version == move.to_version and not _forced(move):
         return OperationState.SUCCEEDED if seen.healthy else OperationState.VERIFYING
     if seen.version == move.from_version and may_redo:
         return OperationState.PENDING
     return OperationState.UNRESOLVED
+
+
+def _forced(move: Move) -> bool:
+    """Whether a version is laid down again over itself."""
+    forward = move.direction is Direction.FORWARD
+    return forward and move.from_version == move.to_version
 
 
 def after_failure(*, attempt: int, retries: int, may_claim: bool) -> OperationState:

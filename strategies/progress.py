@@ -57,12 +57,16 @@ from strategies.messages import (
     StepEntered,
     TargetsDrifted,
     TimePassed,
+    Where,
 )
 from strategies.states import Direction, Intent, OperationState, State
 from strategies.steps import Course, Deploy, Step
 from strategies.tally import Tally
 
 _S = OperationState
+NOTHING = Tally()
+#: What counts as progress: one more target is known to be where it should be.
+_MADE_PROGRESS = frozenset({_S.SUCCEEDED, _S.SKIPPED})
 
 
 @dataclass(frozen=True)
@@ -87,10 +91,10 @@ class Progress:
     step: int = 0
     batch: int = 0
     opened: OpenBatchAt | None = None
-    batch_tally: Tally = Tally()
-    step_tally: Tally = Tally()
-    whole: Tally = Tally()
-    back: Tally = Tally()
+    batch_tally: Tally = NOTHING
+    step_tally: Tally = NOTHING
+    whole: Tally = NOTHING
+    back: Tally = NOTHING
     available: int = 0
     floor: int = 0
     #: Claims whose release was not recorded; 0 means that nothing was ever touched.
@@ -150,6 +154,24 @@ class Progress:
             self.intent is Intent.ROLL_BACK and self.return_planned
         )
 
+    def may_retry(self, direction: Direction) -> bool:
+        """Whether a failed attempt may be tried again; a hold only delays it."""
+        wanted = Intent.NONE if direction is Direction.FORWARD else Intent.ROLL_BACK
+        return self.rest is None and self.intent is wanted
+
+    def where(self, direction: Direction, position: int) -> Where:
+        """Say where an operation stands, for the fact that moves it.
+
+        Batches that have not begun are elsewhere: they are counted when they open.
+        """
+        step = self.current
+        if direction is Direction.RETURN or not isinstance(step, Deploy):
+            return "elsewhere"
+        if self.opened and self.opened.start <= position < self.opened.stop:
+            return "batch"
+        begun = self.opened.start if self.opened else step.batch(self.batch)[0]
+        return "step" if step.start <= position < begun else "elsewhere"
+
     @property
     def control_key(self) -> tuple[object, ...]:
         """What a person's go-type command depends on; target progress is not in it."""
@@ -160,6 +182,7 @@ class Progress:
             self.halt,
             self.step,
             self.rest,
+            bool(self.claims),
             bool(self.whole.unresolved or self.back.unresolved),
         )
 
@@ -192,9 +215,7 @@ def replay(course: Course, events: list[tuple[datetime, list[Fact]]]) -> Progres
 def _started(p: Progress, fact: Started, at: datetime) -> Progress:
     # A floor that is broken at the start cannot be kept: the starting value is.
     floor = min(p.course.limits.floor, fact.available)
-    return replace(
-        p, available=fact.available, floor=floor, progress_by=p.deadline(at)
-    )
+    return replace(p, available=fact.available, floor=floor, progress_by=p.deadline(at))
 
 
 def _step_entered(p: Progress, _: StepEntered, at: datetime) -> Progress:
@@ -206,7 +227,7 @@ def _next_step(p: Progress, at: datetime) -> Progress:
         p,
         step=p.step + 1,
         batch=0,
-        step_tally=Tally(),
+        step_tally=NOTHING,
         entered_at=None,
         delay_until=None,
         progress_by=p.deadline(at),
@@ -214,13 +235,17 @@ def _next_step(p: Progress, at: datetime) -> Progress:
 
 
 def _batch_opened(p: Progress, fact: BatchOpened, at: datetime) -> Progress:
-    counted = Tally(pending=fact.pending)
+    counted = Tally(pending=fact.pending, skipped=fact.skipped)
     step = p.step_tally
     return replace(
         p,
         opened=OpenBatchAt(fact.start, fact.stop, fact.pending, fact.unavailable),
         batch_tally=counted,
-        step_tally=replace(step, pending=step.pending + fact.pending),
+        step_tally=replace(
+            step,
+            pending=step.pending + fact.pending,
+            skipped=step.skipped + fact.skipped,
+        ),
         entered_at=p.entered_at or at,
         delay_until=None,
         progress_by=p.deadline(at),
@@ -229,7 +254,7 @@ def _batch_opened(p: Progress, fact: BatchOpened, at: datetime) -> Progress:
 
 def _batch_closed(p: Progress, _: BatchClosed, at: datetime) -> Progress:
     step = p.current
-    closed = replace(p, opened=None, batch=p.batch + 1, batch_tally=Tally())
+    closed = replace(p, opened=None, batch=p.batch + 1, batch_tally=NOTHING)
     if not isinstance(step, Deploy) or p.batch + 1 >= len(step.starts):
         return _next_step(closed, at)
     wait = timedelta(seconds=step.delay_seconds)
@@ -241,8 +266,8 @@ def _operations_moved(p: Progress, fact: OperationsMoved, at: datetime) -> Progr
     change = (fact.was, fact.now, count)
     freed = count * (int(fact.is_available) - int(fact.was_available))
     moved = replace(p, available=p.available + freed)
-    if fact.now is _S.SUCCEEDED:
-        moved = replace(moved, progress_by=p.deadline(at))
+    if fact.now in _MADE_PROGRESS and p.rest is None:
+        moved = replace(moved, progress_by=p.deadline(at), overdue=False)
     # Pending ones on unavailable targets cost no room; they are counted apart.
     cheap = 0
     if fact.was is _S.PENDING and not fact.was_available:
@@ -306,7 +331,8 @@ def _resumed(p: Progress, _: Resumed, at: datetime) -> Progress:
 
 def _time_passed(p: Progress, fact: TimePassed, at: datetime) -> Progress:
     if fact.timer == "progress":
-        return replace(p, overdue=True)
+        # It runs out once; progress winds it up again.
+        return replace(p, overdue=True, progress_by=None)
     if fact.timer == "step":
         return _next_step(p, at)
     return replace(p, delay_until=None)
@@ -317,9 +343,7 @@ def _halted(p: Progress, fact: Halted, _: datetime) -> Progress:
 
 
 def _abort_asked(p: Progress, _: AbortAsked, __: datetime) -> Progress:
-    return replace(
-        p, intent=max(p.intent, Intent.ABORT), hold=None, held_at=None
-    )
+    return replace(p, intent=max(p.intent, Intent.ABORT), hold=None, held_at=None)
 
 
 def _roll_back_asked(p: Progress, _: RollBackAsked, at: datetime) -> Progress:
@@ -329,7 +353,7 @@ def _roll_back_asked(p: Progress, _: RollBackAsked, at: datetime) -> Progress:
         hold=None,
         held_at=None,
         rest=None,
-        reviving=p.return_planned and p.rest is not None,
+        reviving=p.rest is not None and bool(p.back.failed + p.back.unresolved),
         writing_off=False,
         overdue=False,
         progress_by=p.deadline(at),

@@ -45,10 +45,10 @@ def create_strategy(name: str, **options: Any) -> DeploymentStrategy:
         known = ", ".join(_STRATEGIES)
         raise InvalidOptions({"strategy": f"{name!r} is not one of {known}"})
     allowed = {f.name for f in fields(strategy)}
-    unknown = {key: "is not an option of this strategy" for key in options}
-    unknown = {key: text for key, text in unknown.items() if key not in allowed}
+    unknown = [key for key in options if key not in allowed]
     if unknown:
-        raise InvalidOptions(unknown)
+        sentence = "is not an option of this strategy"
+        raise InvalidOptions(dict.fromkeys(unknown, sentence))
     if isinstance(options.get("health"), Mapping):
         options["health"] = health_from(options["health"])
     return strategy(**options)
@@ -58,9 +58,13 @@ def health_from(values: Mapping[str, Any]) -> Health:
     """Return the health rule made of texts or numbers by field name.
 
     Raises:
-        InvalidOptions: with the field's name in front of what is wrong.
+        InvalidOptions: by field, as `health_interval_seconds`.
     """
-    return Health.read(values)
+    try:
+        return Health.read(values)
+    except InvalidOptions as wrong:
+        errors = {f"health_{name}": text for name, text in wrong.errors.items()}
+        raise InvalidOptions(errors) from None
 
 
 register(RollingDeployment)

@@ -68,7 +68,7 @@ def _sizes(value: object) -> list[Share]:
         ValueError: if one is not a size, or the list shrinks.
     """
     if isinstance(value, str):
-        value = [part for part in value.split(",")]
+        value = value.split(",")
     items = list(value) if isinstance(value, list | tuple) else [value]
     if not items:
         raise ValueError("must name at least one batch size")
@@ -83,5 +83,4 @@ def _sizes(value: object) -> list[Share]:
 def _percent(value: object) -> Share:
     """Read a percentage, with or without its sign."""
     text = str(value).strip()
-    share = shares.parse(text if text.endswith("%") else f"{text}%")
-    return share
+    return shares.parse(text if text.endswith("%") else f"{text}%")

@@ -31,6 +31,8 @@ from strategies.tally import Tally
 
 #: Who acts when nobody did.
 RULE = "rule"
+#: Rules that count within the open batch: so does their evidence.
+BATCH_RULES = frozenset({"max_failure_percent", "whole_batch_failed"})
 
 
 def actions(p: Progress) -> tuple[Action, ...]:
@@ -90,9 +92,7 @@ def _deploying(p: Progress, step: Deploy) -> tuple[Action, ...]:
         return (OpenBatch(p.step, p.batch, *step.batch(p.batch)),)
     tally = p.batch_tally
     if not tally.pending and not tally.open:
-        return (
-            Record(BatchClosed(p.step, p.batch, tally.succeeded, tally.failed)),
-        )
+        return (Record(BatchClosed(p.step, p.batch, tally.succeeded, tally.failed)),)
     at_most = min(tally.pending, min(step.parallelism, _parallelism(p)) - p.open)
     opened = p.opened
     return _claims(
@@ -110,9 +110,9 @@ def _returning(p: Progress) -> tuple[Action, ...]:
         state = State.ROLLBACK_FAILED if p.back.failed else State.ROLLED_BACK
         reason = "not_restored" if p.back.failed else ""
         return (Record(Rested(state, reason)),)
-    if p.overdue and not p.back.open:
-        # A return never halts: going on with it is the safer side. It waits for a
-        # person instead.
+    if p.overdue and not p.back.open and _starved(p, p.back, p.return_unavailable):
+        # A return never halts, and is not stopped by slow targets or dead workers:
+        # going on with it is the safer side. Only the floor makes it ask a person.
         sentence = "No target may be taken without breaking the floor."
         return (Record(Held(by=RULE, reason=sentence, rule="floor")),)
     at_most = min(p.back.pending, _parallelism(p) - p.open)
@@ -154,40 +154,48 @@ def verdict(p: Progress) -> Halted | None:
     The observed value is the first one over the limit, so that it does not depend on
     how many reports came together.
     """
-    limits, failed = p.course.limits, p.whole.failed
-    if limits.max_failures is not None and failed > limits.max_failures:
-        limit = limits.max_failures
-        return Halted("max_failures", limit + 1, limit, p.course.work)
-    step = p.current
-    if isinstance(step, Deploy) and p.opened is not None:
-        halted = _batch_verdict(p, step, p.opened.size)
-        if halted is not None:
-            return halted
-    if p.overdue:
-        rule = "progress_deadline" if p.open or not _starved(p) else "floor"
-        seconds = round(limits.progress_seconds)
-        observed, threshold = (seconds, seconds)
-        if rule == "floor":
-            observed, threshold = p.available, p.floor
-        return Halted(rule, observed, threshold, p.course.selected)
-    return None
+    fleet, batch = _fleet_verdict(p), _batch_verdict(p)
+    if fleet and batch:
+        # Both limits were passed together: one report at a time, the one with fewer
+        # failures to go from the batch's first would have been passed first.
+        before = p.whole.failed - p.batch_tally.failed
+        return fleet if fleet.observed - before <= batch.observed else batch
+    return fleet or batch or _deadline_verdict(p)
 
 
-def _batch_verdict(p: Progress, step: Deploy, size: int) -> Halted | None:
-    if step.max_failure_bp is None:
+def _fleet_verdict(p: Progress) -> Halted | None:
+    limit = p.course.limits.max_failures
+    if limit is None or p.whole.failed <= limit:
         return None
-    tally, tolerated = p.batch_tally, step.max_failure_bp * size // BASIS_POINTS
+    return Halted("max_failures", limit + 1, limit, p.course.work)
+
+
+def _batch_verdict(p: Progress) -> Halted | None:
+    step = p.current
+    if p.opened is None or not isinstance(step, Deploy) or step.max_failure_bp is None:
+        return None
+    size, tally = p.opened.size, p.batch_tally
+    tolerated = step.max_failure_bp * size // BASIS_POINTS
     if tally.failed > tolerated:
         return Halted("max_failure_percent", tolerated + 1, tolerated, size)
     over = not tally.pending and not tally.open
     if over and tally.failed and tally.failed == tally.attempted:
-        return Halted("whole_batch_failed", tally.failed, tally.attempted, size)
+        return Halted("whole_batch_failed", tally.failed, tally.failed - 1, size)
     return None
 
 
-def _starved(p: Progress) -> bool:
+def _deadline_verdict(p: Progress) -> Halted | None:
+    if not p.overdue:
+        return None
+    if not p.open and p.opened and _starved(p, p.batch_tally, p.opened.unavailable):
+        return Halted("floor", p.available, p.floor, p.course.selected)
+    seconds = round(p.course.limits.progress_seconds)
+    return Halted("progress_deadline", seconds, seconds, p.course.selected)
+
+
+def _starved(p: Progress, tally: Tally, unavailable: int) -> bool:
     """Whether something is pending and the floor alone keeps it from being claimed."""
-    return bool(p.batch_tally.pending) and not p.room
+    return bool(tally.pending) and not p.room and not unavailable
 
 
 def _completed(p: Progress) -> Rested:

@@ -12,8 +12,12 @@ from fractions import Fraction
 #: One part in ten thousand: thresholds are kept in these.
 BASIS_POINTS = 10_000
 #: Two decimals, since a basis point is a hundredth of a percent.
-_PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,2}))?\s*%")
-_COUNT = re.compile(r"\d{1,9}")
+_PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?\s*%")
+_COUNT = re.compile(r"[0-9]{1,9}")
+#: No exponents: a short text must not become a number that fills the memory.
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+#: The longest duration that is read.
+YEAR_SECONDS = 366 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,16 @@ def seconds(value: object) -> float:
     Raises:
         ValueError: with the sentence that says what would be right.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Fraction):
+    text = value.strip() if isinstance(value, str) else value
+    is_number = isinstance(text, int | float) and not isinstance(text, bool)
+    if not is_number and not (isinstance(text, str) and _SECONDS.fullmatch(text)):
         raise ValueError(f"must be a number of seconds, not {value!r}")
     try:
-        exact = Fraction(value.strip() if isinstance(value, str) else value)
-    except (ValueError, OverflowError, ZeroDivisionError):
+        exact = Fraction(str(text))
+    except (ValueError, OverflowError):  # not a number, infinity
         raise ValueError(f"must be a number of seconds, not {value!r}") from None
-    year = 366 * 24 * 3600
-    if not 0 <= exact <= year:
-        raise ValueError(f"must be between 0 and {year} seconds, not {value}")
+    if not 0 <= exact <= YEAR_SECONDS:
+        raise ValueError(f"must be between 0 and {YEAR_SECONDS} seconds, not {value}")
     return round(exact * 1000) / 1000
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import TypeAlias
 
@@ -19,7 +19,7 @@ from strategies.shares import written_seconds
 #: Raised whenever the canonical form changes its meaning; part of every hash.
 PLAN_FORMAT = 1
 
-OptionValue: TypeAlias = "str | int | bool | None | list[OptionValue]"
+OptionValue: TypeAlias = "str | int | bool | list[OptionValue] | None"
 
 
 @dataclass(frozen=True)
@@ -174,14 +174,14 @@ class Plan:
 
 def _canonical(value: object) -> object:
     """Return a value as canonical JSON has it: durations become decimal text."""
-    if isinstance(value, float):
-        return written_seconds(value)
     if isinstance(value, tuple):
         return [_canonical(item) for item in value]
-    if hasattr(value, "__dataclass_fields__"):
-        fields = {
-            name: _canonical(getattr(value, name))
-            for name in value.__dataclass_fields__
+    if is_dataclass(value):
+        # Durations by name, not by type: 5 and 5.0 seconds are the same.
+        content = {
+            name: written_seconds(item) if name.endswith("seconds") else item
+            for name, item in ((f.name, getattr(value, f.name)) for f in fields(value))
         }
-        return {"kind": type(value).__name__, **fields}
+        written = {name: _canonical(item) for name, item in content.items()}
+        return {"kind": type(value).__name__, **written}
     return value

@@ -12,16 +12,22 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from datetime import datetime
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
-from strategies import messages
 from strategies.errors import StrategyError
 from strategies.health import Health
 from strategies.messages import Fact
 from strategies.progress import OpenBatchAt, Progress
-from strategies.steps import Course, Delay, Deploy, Limits, Plan, PlannedTarget
-from strategies.steps import SkippedTarget
+from strategies.steps import (
+    Course,
+    Delay,
+    Deploy,
+    Limits,
+    Plan,
+    PlannedTarget,
+    SkippedTarget,
+)
 from strategies.tally import Tally
 
 #: What this code writes, and the only one that it reads until a second one exists.
@@ -41,7 +47,7 @@ class UnknownFormat(StrategyError):
     """Data written by a newer or foreign program; nothing was read from it."""
 
 
-def dump(value: object) -> Any:
+def dump(value: Any) -> Any:
     """Return a value of this library as dicts, lists, strings, numbers and None."""
     if isinstance(value, Enum):
         return value.value
@@ -105,7 +111,11 @@ def load_progress(data: Mapping[str, Any], course: Course) -> Progress:
     """Return the progress that was dumped, over the course of its plan."""
     _check_format(data)
     hints = _hints(Progress)
-    known = {name: _read(hints[name], data[name]) for name in data if name != "format"}
+    content = {name: item for name, item in data.items() if name != "format"}
+    unknown = content.keys() - hints.keys()
+    if unknown:
+        raise UnknownFormat(f"Progress has unknown fields {sorted(unknown)}")
+    known = {name: _read(hints[name], item) for name, item in content.items()}
     return Progress(course=course, **known)
 
 
@@ -134,14 +144,14 @@ def _check_format(data: Mapping[str, Any]) -> None:
         )
 
 
-@lru_cache(maxsize=None)
-def _names(kind: type) -> tuple[str, ...]:
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
     return tuple(f.name for f in fields(kind))
 
 
-@lru_cache(maxsize=None)
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind, vars(messages))
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _is_required(f: Any) -> bool:

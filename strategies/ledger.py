@@ -1,0 +1,412 @@
+"""The in-memory driver of the machine: one row an operation, and what each flush does.
+
+It is the reference for what the SQL journal does. It knows neither clock nor targets:
+time is passed in, outcomes are reported, and whoever holds a claim acts on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from strategies import commands, operations, rules
+from strategies.messages import (
+    BatchOpened,
+    Command,
+    Fact,
+    OpenBatch,
+    OperationsMoved,
+    PlanReturn,
+    Record,
+    RecordHalt,
+    ReviveReturn,
+    RollbackPlanned,
+    Start,
+    Started,
+    TimePassed,
+    WakeAt,
+    WriteOff,
+)
+from strategies.progress import Progress
+from strategies.states import OPEN, Direction, OperationState
+from strategies.steps import Plan, PlannedTarget
+
+_S = OperationState
+#: How many failed operations a halt names as its evidence.
+EVIDENCE = 50
+#: After these the target is known to be healthy, unless a report says otherwise.
+_GOOD = frozenset({_S.SUCCEEDED, _S.SKIPPED})
+
+
+@dataclass
+class Row:
+    """One operation. `number` is that of its last claim, which a report must name."""
+
+    direction: Direction
+    position: int
+    state: OperationState = _S.PENDING
+    attempt: int = 0
+    number: int = 0
+    was_available: bool = False
+    #: Which move put it where it is, counted over the whole ledger.
+    moved: int = 0
+
+    @property
+    def touched(self) -> bool:
+        """Claimed at some time, and neither given back nor found done already."""
+        return self.attempt > 0 and self.state is not _S.SKIPPED
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A committed intent to act on one target; the claimant owes a report."""
+
+    direction: Direction
+    position: int
+    number: int
+    attempt: int
+    state: OperationState
+    target: PlannedTarget
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the holder of claim `number` found out.
+
+    `available` says whether the target is healthy now; None means as the state tells.
+    """
+
+    direction: Direction
+    position: int
+    number: int
+    state: OperationState
+    available: bool | None = None
+
+
+@dataclass(frozen=True)
+class _Change:
+    row: Row
+    now: OperationState
+    is_available: bool
+
+
+class Ledger:
+    """A deployment in memory: its rows, its progress, and the events so far.
+
+    Attributes:
+        rows: one for each operation, by direction and position.
+        available: whether each target, by position, is healthy as far as is known.
+        events: (at, facts), in order; `replay` of them gives `progress`.
+        due_at: when the machine wants to be flushed at the latest; None for never.
+    """
+
+    def __init__(self, plan: Plan, unavailable_ids: Collection[str] = ()) -> None:
+        self.plan = plan
+        self.progress = Progress.begin(plan.course)
+        self.events: list[tuple[datetime, list[Fact]]] = []
+        self.due_at: datetime | None = None
+        self.available = [t.id not in unavailable_ids for t in plan.targets]
+        self.rows: dict[tuple[Direction, int], Row] = {}
+        self._spare = sum(s.id not in unavailable_ids for s in plan.skipped)
+        self._pending: dict[tuple[Direction, bool], list[int]] = defaultdict(list)
+        self._moves = 0
+        self._start: Start | None = None
+        self._facts: list[Fact] = []
+        for position in range(len(plan.targets)):
+            self._write(Row(Direction.FORWARD, position))
+
+    # -- what the outside does --------------------------------------------------
+
+    def start(self, at: datetime, by: str) -> None:
+        """Begin. Flush next, to get claims."""
+        self._fold(Started(available=self._spare + sum(self.available), by=by), at)
+        self._run(at)
+        self._close(at)
+
+    def command(self, command: Command, at: datetime) -> tuple[Fact, ...]:
+        """Grant a command, and return the facts that granted it.
+
+        Raises:
+            CommandRefused: if the present state does not allow it.
+        """
+        facts = commands.decide(self.progress, command)
+        for fact in facts:
+            self._fold(fact, at)
+        self._run(at)
+        self._close(at)
+        return facts
+
+    def flush(
+        self, reports: Sequence[Report], at: datetime, places: int
+    ) -> list[Claim]:
+        """Settle reports, do what the machine decides, and claim up to `places`."""
+        self._settle(reports, at)
+        self._run(at)
+        claims = self._claim(places, at)
+        self._close(at)
+        return claims
+
+    def take_over(self, rows: Iterable[Row], at: datetime) -> list[Claim]:
+        """Take open operations from a holder that is lost; the new holder settles them.
+
+        What was seen applied goes on verifying; the rest is unknown.
+        """
+        held = [row for row in rows if row.state in OPEN]
+        self._move([_Change(r, _S.UNKNOWN, False) for r in held if _is_running(r)], at)
+        self._run(at)
+        self._close(at)
+        return [self._numbered(row) for row in held]
+
+    def resolve(self, row: Row, state: OperationState, at: datetime) -> None:
+        """Store what a person says about an unresolved operation."""
+        if row.state is _S.UNRESOLVED:
+            self._move([_Change(row, state, state in _GOOD)], at)
+            self._run(at)
+            self._close(at)
+
+    def in_state(self, direction: Direction, *states: OperationState) -> list[Row]:
+        """Return the rows of one direction that are in one of these states."""
+        return [
+            row
+            for row in self.rows.values()
+            if row.direction is direction and row.state in states
+        ]
+
+    def touched(self) -> list[Row]:
+        """Return what a return takes back, in plan order."""
+        return [r for r in self.in_state(Direction.FORWARD, *_S) if r.touched]
+
+    # -- reports ------------------------------------------------------------------
+
+    def _settle(self, reports: Sequence[Report], at: datetime) -> None:
+        once = {(r.direction, r.position, r.number): r for r in reversed(reports)}
+        held = [
+            (row, report)
+            for (direction, position, number), report in reversed(once.items())
+            if (row := self.rows.get((direction, position))) is not None
+            and row.state in OPEN
+            and row.number == number
+        ]
+        self._move([self._change(row, report) for row, report in held], at)
+
+    def _change(self, row: Row, report: Report) -> _Change:
+        if report.state is _S.RELEASED:
+            row.attempt -= 1
+            return _Change(row, _S.RELEASED, row.was_available)
+        failed = report.state is _S.FAILED
+        state = self._after_failure(row) if failed else report.state
+        said = report.available
+        return _Change(row, state, report.state in _GOOD if said is None else said)
+
+    def _after_failure(self, row: Row) -> OperationState:
+        retries = self.plan.course.limits.retries
+        if row.direction is Direction.RETURN:
+            retries = operations.return_retries(retries)
+        return operations.after_failure(
+            attempt=row.attempt,
+            retries=retries,
+            may_claim=self.progress.may_retry(row.direction),
+        )
+
+    # -- rows and facts -------------------------------------------------------------
+
+    def _fold(self, fact: Fact, at: datetime) -> None:
+        self.progress = self.progress.apply(fact, at)
+        self._facts.append(fact)
+
+    def _close(self, at: datetime) -> None:
+        if self._facts:
+            self.events.append((at, self._facts))
+            self._facts = []
+
+    def _move(self, changes: Sequence[_Change], at: datetime) -> None:
+        """Store new states, and fold them, one fact for each group of equal moves."""
+        groups: dict[OperationsMoved, list[int]] = defaultdict(list)
+        for change in changes:
+            groups[self._stored(change)].append(change.row.position)
+        for moved, positions in groups.items():
+            self._fold(replace(moved, positions=tuple(sorted(positions))), at)
+
+    def _stored(self, change: _Change) -> OperationsMoved:
+        """Store one change, and return its fact, still without positions."""
+        row, position = change.row, change.row.position
+        was, was_available = row.state, self._is_available(row)
+        self._moves += 1
+        row.moved = self._moves
+        row.state = _S.PENDING if change.now is _S.RELEASED else change.now
+        if row.state not in OPEN:
+            self.available[position] = change.is_available
+        if row.state is _S.PENDING:
+            self._queue(row)
+        return OperationsMoved(
+            direction=row.direction,
+            where=self.progress.where(row.direction, position),
+            was=was,
+            now=change.now,
+            was_available=was_available,
+            is_available=self._is_available(row),
+            positions=(),
+        )
+
+    def _is_available(self, row: Row) -> bool:
+        return row.state not in OPEN and self.available[row.position]
+
+    def _write(self, row: Row) -> None:
+        self.rows[row.direction, row.position] = row
+        self._queue(row)
+
+    def _queue(self, row: Row) -> None:
+        sign = -1 if row.direction is Direction.RETURN else 1
+        queue = self._pending[row.direction, self.available[row.position]]
+        heapq.heappush(queue, sign * row.position)
+
+    # -- claims -----------------------------------------------------------------
+
+    def _claim(self, places: int, at: datetime) -> list[Claim]:
+        start = self._start
+        if start is None:
+            return []
+        rows = self._picked(start, min(places, start.at_most))
+        was_available = {row.position: self._is_available(row) for row in rows}
+        for row in rows:
+            row.attempt += 1
+            row.was_available = was_available[row.position]
+        self._move([_Change(row, _S.RUNNING, False) for row in rows], at)
+        return [self._numbered(row) for row in rows]
+
+    def _picked(self, start: Start, at_most: int) -> list[Row]:
+        """Take pending rows off the queues, in the order of their direction."""
+        free = start.available_at_most
+        picked: list[Row] = []
+        while len(picked) < at_most:
+            heads = [
+                (queue[0], available)
+                for available in (True, False)
+                if (available is False or free > 0)
+                and (queue := self._queue_within(start, available))
+            ]
+            if not heads:
+                break
+            position, available = min(heads)
+            heapq.heappop(self._pending[start.direction, available])
+            free -= available
+            picked.append(self.rows[start.direction, abs(position)])
+        return picked
+
+    def _queue_within(self, start: Start, available: bool) -> list[int]:
+        """Return a queue if its head may be claimed, else an empty one."""
+        queue = self._pending[start.direction, available]
+        inside = bool(queue) and start.start <= abs(queue[0]) < start.stop
+        return queue if inside else []
+
+    def _numbered(self, row: Row) -> Claim:
+        row.number += 1
+        return Claim(
+            row.direction,
+            row.position,
+            row.number,
+            row.attempt,
+            row.state,
+            self.plan.targets[row.position],
+        )
+
+    # -- what the machine asks for ------------------------------------------------
+
+    def _run(self, at: datetime) -> None:
+        """Do what the machine decides, until it asks only for claims and timers."""
+        while self._decided(at):
+            pass
+
+    def _decided(self, at: datetime) -> bool:
+        self._start, self.due_at = None, None
+        for action in rules.actions(self.progress):
+            if isinstance(action, Start):
+                self._start = action
+            elif isinstance(action, WakeAt):
+                if action.at <= at:
+                    self._fold(TimePassed(action.timer), at)
+                    return True
+                self.due_at = action.at
+            else:
+                _PERFORM[type(action)](self, action, at)
+                return True
+        return False
+
+    def _record(self, action: Record, at: datetime) -> None:
+        self._fold(action.fact, at)
+
+    def _open_batch(self, action: OpenBatch, at: datetime) -> None:
+        rows = [
+            self.rows[Direction.FORWARD, position]
+            for position in range(action.start, action.stop)
+        ]
+        pending = [row for row in rows if row.state is _S.PENDING]
+        self._fold(
+            BatchOpened(
+                step=action.step,
+                batch=action.batch,
+                start=action.start,
+                stop=action.stop,
+                pending=len(pending),
+                unavailable=sum(not self.available[r.position] for r in pending),
+                skipped=len(rows) - len(pending),
+            ),
+            at,
+        )
+
+    def _record_halt(self, action: RecordHalt, at: datetime) -> None:
+        halted, opened = action.halted, self.progress.opened
+        start, stop = 0, self.plan.course.work
+        if halted.rule in rules.BATCH_RULES and opened:
+            start, stop = opened.start, opened.stop
+        failed = self.in_state(Direction.FORWARD, _S.FAILED)
+        inside = [row for row in failed if start <= row.position < stop]
+        inside.sort(key=lambda row: row.moved)
+        evidence = inside[: min(max(halted.observed, 1), EVIDENCE)]
+        self._fold(replace(halted, positions=tuple(r.position for r in evidence)), at)
+
+    def _write_off(self, action: WriteOff, at: datetime) -> None:
+        rows = self.in_state(action.direction, _S.UNRESOLVED)
+        self._move([self._kept(row, _S.FAILED) for row in rows], at)
+
+    def _plan_return(self, _: PlanReturn, at: datetime) -> None:
+        self._write_off(WriteOff(Direction.FORWARD), at)
+        written = [row.position for row in self.touched()]
+        content = [
+            (position, target.id, target.from_version)
+            for position, target in ((p, self.plan.targets[p]) for p in written)
+        ]
+        for position in written:
+            self._write(Row(Direction.RETURN, position))
+        unavailable = sum(not self.available[position] for position in written)
+        digest = hashlib.sha256(repr(content).encode()).hexdigest()
+        self._fold(RollbackPlanned(len(written), unavailable, digest), at)
+
+    def _revive_return(self, _: ReviveReturn, at: datetime) -> None:
+        rows = self.in_state(Direction.RETURN, _S.FAILED, _S.UNRESOLVED)
+        for row in rows:
+            row.attempt = 0
+        self._move([self._kept(row, _S.PENDING) for row in rows], at)
+
+    def _kept(self, row: Row, now: OperationState) -> _Change:
+        """Return a change that is nobody's report: its target is as it was."""
+        return _Change(row, now, self.available[row.position])
+
+
+def _is_running(row: Row) -> bool:
+    return row.state is _S.RUNNING
+
+
+_PERFORM: dict[type, Callable[[Ledger, Any, datetime], None]] = {
+    Record: Ledger._record,
+    OpenBatch: Ledger._open_batch,
+    RecordHalt: Ledger._record_halt,
+    WriteOff: Ledger._write_off,
+    PlanReturn: Ledger._plan_return,
+    ReviveReturn: Ledger._revive_return,
+}

@@ -15,15 +15,9 @@ DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / ".data"))).resolve()
 DEBUG = env.flag("DEBUG")
 # Set when people reach the product through a TLS proxy: cookies leave only over TLS.
 HTTPS = env.flag("HTTPS")
-
-
-def secret_key() -> str:
-    """The signing key from its file, or nothing: Django then refuses to sign."""
-    path = Path(env.text("SECRET_KEY_FILE", str(DATA_DIR / "secret-key")))
-    return path.read_text().strip() if path.is_file() else ""
-
-
-SECRET_KEY = secret_key()
+SECRET_KEY_FILE = Path(env.text("SECRET_KEY_FILE", str(DATA_DIR / "secret-key")))
+# Empty when there is no file yet: Django then refuses to sign anything.
+SECRET_KEY = SECRET_KEY_FILE.read_text().strip() if SECRET_KEY_FILE.is_file() else ""
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 # -- the application ---------------------------------------------------------------
@@ -81,7 +75,7 @@ if DATABASE_OWNER_URL:
     DATABASES["owner"] = env.database(DATABASE_OWNER_URL)
 # The role that migrations grant to.
 DATABASE_APP_ROLE: str = DATABASES["default"]["USER"]
-# Set by asgi.py: many request threads share few connections. Elsewhere one is enough.
+# Set by `manage.py web`: many request threads share few connections.
 if _pool := int(env.number("DATABASE_POOL", 0)):
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _pool}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -154,7 +148,6 @@ USE_I18N = False
 # -- static files ------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Served straight from the tree, with ETag and a minute of cache: nothing to collect,
 # and an upgraded page never runs yesterday's script.
@@ -167,5 +160,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "deployctl.logs.formatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # daphne tells of every start and endpoint; up says what a person wants to know.
+    "loggers": {"daphne": {"level": "WARNING"}},
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
 }

@@ -1,0 +1,41 @@
+"""`manage.py web`: becomes the ASGI server; holds its options and no pages."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from deployctl import environment
+
+
+class Command(BaseCommand):
+    """Serve pages and sockets. Any number of these share one PostgreSQL."""
+
+    help = "Serve pages and sockets on HOST and PORT (127.0.0.1 and 8000)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """HOST and PORT, from the command line or the environment."""
+        parser.add_argument("--host", default=environment.text("HOST", "127.0.0.1"))
+        parser.add_argument("--port", default=environment.text("PORT", "8000"))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Become daphne: one process fewer to supervise, and signals go to it."""
+        if not settings.SECRET_KEY_FILE.is_file():
+            raise CommandError(
+                f"No signing key in {settings.SECRET_KEY_FILE}. `manage.py up` makes"
+                " one; elsewhere set SECRET_KEY_FILE to a file with at least 50 random"
+                " characters, the same for every web process."
+            )
+        # Many request threads share few connections.
+        os.environ.setdefault("DATABASE_POOL", "10")
+        os.environ["PYTHONPATH"] = os.pathsep.join(
+            [str(settings.BASE_DIR), *environment.text("PYTHONPATH").split(os.pathsep)]
+        ).rstrip(os.pathsep)
+        argv = [sys.executable, "-m", "daphne", "--verbosity", "0"]
+        argv += ["--bind", options["host"], "--port", str(options["port"])]
+        argv += ["--no-server-name", "deployctl.asgi:application"]
+        os.execv(argv[0], argv)

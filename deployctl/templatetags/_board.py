@@ -11,6 +11,7 @@ MOST_COLUMNS = 8
 MOST_CELL_COLUMNS = 34
 LEAST_CELL_COLUMNS = 5
 BAD = frozenset("fFxX")
+DONE = frozenset("sS")
 
 Cell = Mapping[str, Any]
 
@@ -20,8 +21,8 @@ def lay_out(cells: Iterable[Cell]) -> dict[str, Any]:
 
     `mode` is "board" when the batches fit beside each other as columns, else
     "flow". `batches` are the batch numbers in order; each of `zones` has `name`,
-    `count`, `bad` and `groups`, one list of cells a batch, empty ones kept for the
-    board and left out of the flow.
+    `count`, `done`, `bad` and `groups`, one list of cells a batch, empty ones kept
+    for the board and left out of the flow.
     """
     ordered = sorted(cells, key=lambda cell: cell["position"])
     batches = sorted({cell["batch"] for cell in ordered})
@@ -47,6 +48,7 @@ def _zone(name: str, members: list[Cell], batches: list[int]) -> dict[str, Any]:
     return {
         "name": name,
         "count": len(members),
+        "done": sum(cell["letter"] in DONE for cell in members),
         "bad": sum(cell["letter"] in BAD for cell in members),
         "groups": list(groups.values()),
     }

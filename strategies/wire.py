@@ -61,8 +61,9 @@ def dump(value: Any) -> Any:
         return [dump(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): dump(item) for key, item in value.items()}
-    content = {name: dump(getattr(value, name)) for name in _names(type(value))}
-    return {"kind": type(value).__name__, **content}
+    kind: Any = type(value)
+    content = {name: dump(getattr(value, name)) for name in _names(kind)}
+    return {"kind": kind.__name__, **content}
 
 
 def load(data: Mapping[str, Any]) -> Any:

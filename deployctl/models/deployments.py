@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+
 from strategies.states import AT_REST, LIVE, OPEN, Direction, OperationState, State
 
 LIVE_STATES = sorted(state.value for state in LIVE)

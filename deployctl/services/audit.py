@@ -7,6 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+
+from deployctl.models import Audit, Deployment
+from deployctl.services.people import Actor
 from strategies import wire
 from strategies.messages import (
     AbortAsked,
@@ -19,9 +22,6 @@ from strategies.messages import (
     Started,
 )
 from strategies.states import State
-
-from deployctl.models import Audit, Deployment
-from deployctl.services.people import Actor
 
 #: What is entered for each kind of fact; other facts are progress, not acts.
 _ACTIONS: dict[type[Fact], str] = {

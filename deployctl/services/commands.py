@@ -12,16 +12,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from strategies import commands
-from strategies.errors import CommandRefused
-from strategies.messages import Abort, Pause, Resume, RollBack
-from strategies.states import OperationState
 
 from deployctl.models import Command, Deployment, Operation
 from deployctl.services import audit, journal, operations
 from deployctl.services.operations import Change
 from deployctl.services.people import Actor, NotAllowed, require
 from deployctl.services.turn import Turn
+from strategies import commands
+from strategies.errors import CommandRefused
+from strategies.messages import Abort, Pause, Resume, RollBack
+from strategies.states import OperationState
 
 KINDS: dict[str, type[Pause | Resume | Abort | RollBack]] = {
     "pause": Pause,

@@ -11,10 +11,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from strategies import Candidate, Plan, create_strategy
-from strategies.messages import Started
-from strategies.states import LIVE, State
-from strategies.steps import Deploy
 
 from deployctl.models import (
     Application,
@@ -28,6 +24,10 @@ from deployctl.models.fleet import Health
 from deployctl.services import audit, journal, operations, plans
 from deployctl.services.people import Actor, require
 from deployctl.services.turn import Turn
+from strategies import Candidate, Plan, create_strategy
+from strategies.messages import Started
+from strategies.states import LIVE, State
+from strategies.steps import Deploy
 
 
 class Refused(Exception):
@@ -185,11 +185,12 @@ def _as_planned(turn: Turn, plan: Plan) -> list[Target]:
     changed = [
         by_id[int(t.id)].name
         for t in plan.targets
-        if int(t.id) in by_id
-        and (by_id[int(t.id)].recorded_version, by_id[int(t.id)].slot)
-        != (t.from_version, t.slot)
-        or int(t.id) in by_id
-        and by_id[int(t.id)].driver_digest != t.driver_digest
+        if (
+            int(t.id) in by_id
+            and (by_id[int(t.id)].recorded_version, by_id[int(t.id)].slot)
+            != (t.from_version, t.slot)
+        )
+        or (int(t.id) in by_id and by_id[int(t.id)].driver_digest != t.driver_digest)
     ]
     if changed:
         raise Refused(

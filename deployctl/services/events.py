@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from deployctl.models import Deployment, Event
 from strategies import wire
 from strategies.messages import (
     AbortAsked,
@@ -21,8 +22,6 @@ from strategies.messages import (
     Started,
     TargetsDrifted,
 )
-
-from deployctl.models import Deployment, Event
 
 #: Most telling first: an event is named after the first of these that it holds.
 TELLING: tuple[type[Fact], ...] = (

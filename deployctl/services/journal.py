@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db import IntegrityError, transaction
 
@@ -47,6 +47,10 @@ class Answer:
     may_claim: bool
     live: bool
     claims: list[Claim] = field(default_factory=list)
+    #: More could have been claimed, had there been places.
+    hungry: bool = False
+    #: When the next timer is due, in seconds from the flush.
+    due_seconds: float | None = None
     #: Operations whose reports were accepted; others belong to somebody else by now.
     accepted: frozenset[int] = frozenset()
 
@@ -84,13 +88,18 @@ def _flush(deployment_id: int, ask: Ask, *, one_by_one: bool) -> Answer:
             take_from_dead(turn, ask.dead_seconds)
         turn.run()
         claims = adopt(turn, ask)
-        claims += claim(turn, ask, ask.places - len(claims), one_by_one=one_by_one)
+        places = ask.places - len(claims)
+        asked_for = turn.start.at_most if turn.start else 0
+        claims += claim(turn, ask, places, one_by_one=one_by_one)
         turn.quiet = ask.quiet
+    health = turn.progress.course.limits.health
     return Answer(
         seq=turn.seq,
         may_claim=turn.progress.may_claim,
         live=turn.progress.rest is None,
-        claims=claims,
+        claims=[replace(claim, health=health) for claim in claims],
+        hungry=asked_for > max(places, 0),
+        due_seconds=turn.due_seconds,
         accepted=accepted,
     )
 
@@ -109,8 +118,10 @@ def settle(turn: Turn, worker_id: int, reports: Sequence[Report]) -> frozenset[i
     drifts = {r.id: by_id[r.id].observed for r in held if by_id[r.id].drift}
     if drifts:
         turn.drifted([row for row in held if row.id in drifts], drifts)
-    moved = [(row, by_id[row.id]) for row in held if row.id not in drifts]
-    turn.settled(moved)
+    gone = {row.id for row in held if by_id[row.id].let_go}
+    operations.unclaim(sorted(gone))
+    rest = [row for row in held if row.id not in drifts.keys() | gone]
+    turn.settled([(row, by_id[row.id]) for row in rest])
     return frozenset(row.id for row in held)
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
+
+from strategies.health import Health
 from strategies.messages import Start
 from strategies.states import Direction, OperationState
 
@@ -41,7 +43,8 @@ class Report:
     """What a worker found out about one operation that it holds.
 
     `state` is the new one; RUNNING together with `drift` means: found at a third
-    version, not changed yet. `observed` is the version seen, None if none was.
+    version, not changed yet. `observed` is the version seen, None if none was. With
+    `let_go` nothing is reported but that this worker does not hold it.
     """
 
     operation_id: int
@@ -52,6 +55,7 @@ class Report:
     error: str = ""
     output: str = ""
     drift: bool = False
+    let_go: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class Claim:
     verify_seconds: float
     settle_seconds: float
     quiet: bool
+    health: Health = field(default_factory=Health)
 
 
 _ROW = """

@@ -9,13 +9,13 @@ from datetime import datetime
 from functools import lru_cache
 
 from django.db import transaction
+
+from deployctl.models import Deployment, Plan
+from deployctl.services.people import Actor
 from strategies import wire
 from strategies.progress import Progress
 from strategies.steps import Course
 from strategies.steps import Plan as PlanValue
-
-from deployctl.models import Deployment, Plan
-from deployctl.services.people import Actor
 
 #: The columns that `project` writes; the journal saves just these.
 PROJECTED = [

@@ -13,6 +13,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+
+from deployctl import doorbell
+from deployctl.models import Deployment
+from deployctl.services import audit, events, operations, plans
+from deployctl.services.operations import Change, Claim, Report, Row
+from deployctl.services.people import Actor
 from strategies import rules, wire
 from strategies.messages import (
     BatchOpened,
@@ -32,14 +38,7 @@ from strategies.messages import (
     WriteOff,
 )
 from strategies.operations import after_failure, return_retries
-from strategies.progress import Progress
 from strategies.states import OPEN, Direction, OperationState, State
-
-from deployctl import doorbell
-from deployctl.models import Deployment
-from deployctl.services import audit, events, operations, plans
-from deployctl.services.operations import Change, Claim, Report, Row
-from deployctl.services.people import Actor
 
 _S = OperationState
 #: No plan asks for so many decisions in one turn; a bound against a rule that loops.
@@ -88,6 +87,13 @@ class Turn:
     def seq(self) -> int:
         """The sequence number of the last event, this turn's included once stored."""
         return self.row.seq
+
+    @property
+    def due_seconds(self) -> float | None:
+        """How long until the machine's next timer; None if it has none."""
+        if self._due_at is None:
+            return None
+        return max(0.0, (self._due_at - self.now).total_seconds())
 
     @property
     def control_changed(self) -> bool:

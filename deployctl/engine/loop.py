@@ -1,0 +1,342 @@
+"""The engine of one worker: whose turn it is, what is open here, what is reported.
+
+It brings reports and free places to the journal and starts what the journal lets it
+claim. It decides nothing about a deployment, and keeps nothing that the database does
+not know better: all its memory may be lost at any line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+from django.db import Error, connection
+
+from deployctl.engine import crash
+from deployctl.engine.beats import Beats
+from deployctl.engine.drivers.base import Driver
+from deployctl.engine.operate import Runner
+from deployctl.models import Deployment
+from deployctl.queries import engine as queries
+from deployctl.services import journal
+from deployctl.services.journal import Answer, Ask
+from deployctl.services.operations import Claim, Report
+from deployctl.settings import Engine as Settings
+from strategies.states import OperationState
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+#: After a database error a deployment is looked at again this much later.
+RETRY_SECONDS = 0.25
+#: At most one ring in this time for each deployment, unless its controls changed.
+RING_SECONDS = 0.025
+#: States in which an operation goes on here after its report.
+_GOES_ON = frozenset({OperationState.RUNNING, OperationState.VERIFYING})
+
+
+@dataclass
+class Held:
+    """An operation that this worker holds, as it remembers it."""
+
+    claim: Claim
+    task: asyncio.Task[None] | None = None
+    waiter: asyncio.Future[bool] | None = None
+
+
+@dataclass
+class Seen:
+    """What the last flush said of a deployment."""
+
+    may_claim: bool = True
+    rung_at: float = 0.0
+    timer: asyncio.TimerHandle | None = None
+
+
+@dataclass
+class Desk:
+    """What is waiting to be brought to the journal, by deployment."""
+
+    looks: dict[int, bool] = field(default_factory=dict)
+    reports: dict[int, dict[int, Report]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    hungry: set[int] = field(default_factory=set)
+
+
+class Engine:
+    """Runs deployments for one worker process, on one event loop."""
+
+    def __init__(
+        self,
+        worker_id: int,
+        beats: Beats,
+        driver: Callable[[str], Driver],
+        fenced: list[str],
+        settings: Settings,
+    ) -> None:
+        self.worker_id = worker_id
+        self._beats = beats
+        self._driver = driver
+        self._fenced = fenced
+        self._settings = settings
+        self._desk = Desk()
+        self._held: dict[int, Held] = {}
+        self._seen: dict[int, Seen] = defaultdict(Seen)
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._in_doubt = False
+        # Django's connection belongs to its thread: the journal has one of its own.
+        self._journal = ThreadPoolExecutor(1, thread_name_prefix="journal")
+
+    # -- asked from outside -----------------------------------------------------
+
+    def look(self, deployment_id: int, *, sweep: bool = False) -> None:
+        """Note that a deployment should be looked at; returns at once."""
+        looks = self._desk.looks
+        looks[deployment_id] = looks.get(deployment_id, False) or sweep
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Give deployments fair turns, one transaction each, until stopped."""
+        while not (self._stopping and not self._held):
+            await self._wake.wait()
+            self._wake.clear()
+            while waiting := self._waiting():
+                for deployment_id in waiting:
+                    await self._turn(deployment_id)
+        self._journal.shutdown()
+
+    async def poll(self) -> None:
+        """Look at every live deployment now and then, whatever was heard."""
+        while not self._stopping:
+            for deployment_id in await self._asked(queries.live_deployments, []):
+                self.look(deployment_id)
+            await asyncio.sleep(self._settings.poll_seconds)
+
+    async def sweep(self) -> None:
+        """Look for due timers, dead workers and operations that nobody holds."""
+        dead = self._settings.dead_after_seconds
+        while not self._stopping:
+            due = await self._asked(lambda: queries.due_deployments(dead), [])
+            for deployment_id in due:
+                self.look(deployment_id, sweep=True)
+            await asyncio.sleep(self._settings.sweep_seconds)
+
+    async def reconcile(self) -> None:
+        """Compare what is held here with the database, and let go of the rest."""
+        while not self._stopping:
+            await asyncio.sleep(self._settings.reconcile_seconds)
+            self._in_doubt = True
+            self._wake.set()
+
+    async def stop(self, patience_seconds: float) -> None:
+        """Start nothing more, give back what was not sent, wait for what was."""
+        self._stopping = True
+        for held in self._held.values():
+            verifying = held.claim.state is OperationState.VERIFYING
+            if verifying and held.task is not None:
+                held.task.cancel()
+        tasks = [held.task for held in self._held.values() if held.task]
+        if tasks:
+            await asyncio.wait(tasks, timeout=patience_seconds)
+        while waiting := self._waiting():
+            for deployment_id in waiting:
+                await self._turn(deployment_id)
+        for held in self._held.values():
+            if held.task is not None:
+                held.task.cancel()
+        self._held.clear()
+        self._wake.set()
+
+    # -- what runners ask (operate.Desk) -------------------------------------------
+
+    def may_apply(self, claim: Claim) -> bool:
+        """Whether an effect may start now: not held, not stopping, not thought dead."""
+        seen = self._seen[claim.deployment_id]
+        return seen.may_claim and not self._stopping and self._beats.trusted
+
+    def report(self, claim: Claim, report: Report) -> None:
+        """Keep a finding for the next flush."""
+        self._desk.reports[claim.deployment_id][claim.operation_id] = report
+        self._wake.set()
+
+    async def committed(self, claim: Claim, report: Report) -> bool:
+        """Keep a finding, and wait until a flush has stored or refused it."""
+        held = self._held[claim.operation_id]
+        held.waiter = asyncio.get_running_loop().create_future()
+        self.report(claim, report)
+        return await held.waiter
+
+    # -- turns --------------------------------------------------------------------
+
+    def _waiting(self) -> list[int]:
+        return list({**self._desk.looks, **self._desk.reports})
+
+    async def _turn(self, deployment_id: int) -> None:
+        """Flush one deployment, and act on what it answers."""
+        if self._in_doubt:
+            await self._reconcile()
+        loop = asyncio.get_running_loop()
+        sweep = self._desk.looks.pop(deployment_id, False)
+        reports = self._desk.reports.pop(deployment_id, {})
+        asked_at = loop.time()
+        seen = self._seen[deployment_id]
+        ask = Ask(
+            worker_id=self.worker_id,
+            reports=tuple(reports.values()),
+            places=self._places(),
+            fenced=self._fenced,
+            dead_seconds=self._settings.dead_after_seconds,
+            sweep=sweep,
+            quiet=asked_at - seen.rung_at < RING_SECONDS,
+        )
+        crash.point("before_claim")
+        try:
+            answer = await loop.run_in_executor(
+                self._journal, _flushed, deployment_id, ask
+            )
+        except Deployment.DoesNotExist:
+            return
+        except Error as error:
+            self._failed(deployment_id, reports, sweep, error)
+            return
+        if reports:
+            crash.point("after_result")
+        if not ask.quiet:
+            seen.rung_at = asked_at
+        self._answered(deployment_id, ask, answer, asked_at)
+
+    def _places(self) -> int:
+        if self._stopping or not self._beats.trusted:
+            return 0
+        return max(0, self._settings.places - len(self._held))
+
+    def _failed(
+        self, deployment_id: int, reports: dict[int, Report], sweep: bool, error: Error
+    ) -> None:
+        """Keep what could not be brought, and bring it again a little later."""
+        log.warning("flush.failed", deployment=deployment_id, error=str(error).strip())
+        newer = self._desk.reports.pop(deployment_id, {})
+        self._in_doubt = True
+
+        def again() -> None:
+            kept = {**reports, **newer, **self._desk.reports.get(deployment_id, {})}
+            if kept:
+                self._desk.reports[deployment_id] = kept
+            self.look(deployment_id, sweep=sweep)
+
+        asyncio.get_running_loop().call_later(RETRY_SECONDS, again)
+
+    def _answered(
+        self, deployment_id: int, ask: Ask, answer: Answer, asked_at: float
+    ) -> None:
+        seen = self._seen[deployment_id]
+        seen.may_claim = answer.may_claim
+        for report in ask.reports:
+            self._stored(report, accepted=report.operation_id in answer.accepted)
+        for claim in answer.claims:
+            self._begin(claim, asked_at)
+        if answer.hungry:
+            self._desk.hungry.add(deployment_id)
+        else:
+            self._desk.hungry.discard(deployment_id)
+        if ask.reports:
+            for other in self._desk.hungry - {deployment_id}:
+                self.look(other)
+        self._set_timer(deployment_id, answer)
+        if not answer.live and deployment_id not in self._desk.reports:
+            self._seen.pop(deployment_id, None)
+
+    def _set_timer(self, deployment_id: int, answer: Answer) -> None:
+        """Look again when the next timer is due; the sweeper would, only later."""
+        seen = self._seen[deployment_id]
+        if seen.timer is not None:
+            seen.timer.cancel()
+            seen.timer = None
+        if answer.due_seconds is not None and answer.live:
+            loop = asyncio.get_running_loop()
+            seen.timer = loop.call_later(answer.due_seconds, self.look, deployment_id)
+
+    def _stored(self, report: Report, *, accepted: bool) -> None:
+        held = self._held.get(report.operation_id)
+        if held is None:
+            return
+        if held.waiter is not None and not held.waiter.done():
+            held.waiter.set_result(accepted)
+        if accepted and report.state in _GOES_ON:
+            return
+        del self._held[report.operation_id]
+        if not accepted and held.task is not None:
+            held.task.cancel()
+
+    def _begin(self, claim: Claim, asked_at: float) -> None:
+        held = self._held[claim.operation_id] = Held(claim)
+        held.task = asyncio.create_task(self._guarded(claim, asked_at))
+
+    async def _guarded(self, claim: Claim, asked_at: float) -> None:
+        """Run one claim; a fault of ours leaves its outcome unknown, never unsaid."""
+        try:
+            driver = self._driver(claim.driver)
+            await Runner(claim, driver, claim.health, self, asked_at).run()
+        except Exception as error:
+            log.exception("operation.fault", operation=claim.operation_id)
+            text = f"the worker failed: {type(error).__name__}"
+            verifying = claim.state is OperationState.VERIFYING
+            state = OperationState.FAILED if verifying else OperationState.UNKNOWN
+            said = Report(claim.operation_id, claim.fence, state, error=text)
+            self.report(claim, said)
+
+    # -- doubt -----------------------------------------------------------------
+
+    async def _reconcile(self) -> None:
+        """Let go of what the database says is ours and this process knows nothing of.
+
+        That happens when a commit was done and its answer was lost: nothing was sent.
+        """
+        rows = await self._asked(lambda: queries.held_by(self.worker_id), None)
+        if rows is None:
+            return
+        self._in_doubt = False
+        ours = {row.id for row in rows}
+        for row in rows:
+            if row.id not in self._held:
+                state = OperationState(row.state)
+                released = state is OperationState.RUNNING
+                self._desk.reports[row.deployment_id][row.id] = Report(
+                    row.id,
+                    row.fence,
+                    OperationState.RELEASED if released else state,
+                    let_go=not released,
+                )
+        for operation_id in list(self._held.keys() - ours):
+            held = self._held.pop(operation_id)
+            if held.task is not None:
+                held.task.cancel()
+
+    async def _asked(self, query: Callable[[], T], default: T) -> T:
+        """Run a query on the journal's thread; the default if the database is away."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._journal, _guarded_query, query)
+        except Error as error:
+            log.warning("query.failed", error=str(error).strip())
+            return default
+
+
+def _flushed(deployment_id: int, ask: Ask) -> Answer:
+    return _guarded_query(lambda: journal.flush(deployment_id, ask))
+
+
+def _guarded_query(query: Callable[[], T]) -> T:
+    """Run on this thread's connection; drop the connection on any error."""
+    try:
+        return query()
+    except Error:
+        connection.close()
+        raise

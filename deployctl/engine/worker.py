@@ -1,0 +1,112 @@
+"""One worker process: beats, doorbell, engine, and an orderly end.
+
+The engine is a Channels background consumer: a handler only notes "look at N" and
+returns, and the work runs in tasks beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+
+import structlog
+from channels.consumer import AsyncConsumer
+from channels.exceptions import ChannelFull
+from channels.layers import get_channel_layer
+from channels.worker import Worker as ChannelsWorker
+from django.conf import settings
+
+from deployctl import doorbell
+from deployctl.engine import drivers
+from deployctl.engine.beats import Beats
+from deployctl.engine.loop import Engine
+from deployctl.services import workers
+
+log = structlog.get_logger()
+
+#: The channel on which this process passes to its engine what the doorbell said.
+CHANNEL = "engine"
+#: How long operations in flight may take to end after SIGTERM.
+PATIENCE_SECONDS = 20.0
+
+
+class EngineConsumer(AsyncConsumer):
+    """Hears that a deployment changed, and notes it."""
+
+    engine: Engine
+
+    async def deployment_changed(self, message: dict[str, int]) -> None:
+        """Note that a deployment should be looked at."""
+        self.engine.look(message["deployment"])
+
+
+async def run() -> None:
+    """Work until SIGTERM or SIGINT, then leave in order."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stopped.set)
+    worker_id = await asyncio.to_thread(_arrive)
+    timing = settings.ENGINE
+    beats = Beats(
+        worker_id, beat_seconds=timing.beat_seconds, trust_seconds=timing.trust_seconds
+    )
+    beats.start()
+    pool = drivers.Drivers()
+    engine = Engine(worker_id, beats, pool.of, fenced_kinds(), timing)
+    log.info("worker.started", worker=worker_id, pid=os.getpid())
+    tasks = [
+        asyncio.create_task(job)
+        for job in (
+            engine.run(),
+            engine.poll(),
+            engine.sweep(),
+            engine.reconcile(),
+            _hear(),
+            ChannelsWorker(
+                EngineConsumer.as_asgi(engine=engine), [CHANNEL], get_channel_layer()
+            ).handle(),
+        )
+    ]
+    ended = asyncio.create_task(stopped.wait())
+    done, _ = await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    await engine.stop(PATIENCE_SECONDS)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await pool.close()
+    beats.stop()
+    await asyncio.to_thread(workers.leave, worker_id)
+    log.info("worker.left", worker=worker_id)
+    for task in done - {ended}:
+        task.result()
+
+
+def fenced_kinds() -> list[str]:
+    """Return the kinds of targets that refuse a lower fence by themselves."""
+    return [
+        kind for kind in drivers.kinds() if drivers.get(kind).abilities.checks_fence
+    ]
+
+
+def _arrive() -> int:
+    try:
+        version = installed_version("deployctl")
+    except PackageNotFoundError:
+        version = "source"
+    return workers.arrive(socket.gethostname(), os.getpid(), version)
+
+
+async def _hear() -> None:
+    """Pass what the doorbell says into this process's channel layer."""
+    layer = get_channel_layer()
+    async for heard in doorbell.listen(settings.DATABASE_LISTEN_URL):
+        if heard is not None:
+            message = {"type": "deployment.changed", "deployment": heard[0]}
+            with suppress(ChannelFull):  # polling looks at everything anyway
+                await layer.send(CHANNEL, message)

@@ -1,0 +1,20 @@
+"""`manage.py worker`: one worker process; any number may run, on any machine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from deployctl.engine import worker
+
+
+class Command(BaseCommand):
+    """Run deployments until told to stop."""
+
+    help = "Run one worker: it claims operations and carries them out."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until SIGTERM or SIGINT."""
+        asyncio.run(worker.run())

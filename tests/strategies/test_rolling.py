@@ -42,8 +42,22 @@ def test_batches(count, size, sizes):
 
 @pytest.mark.parametrize(
     "size",
-    [0, -1, "0%", "101%", 2.5, "2.5", "", None, [], [2, 1], ["50%", "10%"], [1, 0]]
-    + [True, "many"],
+    [
+        0,
+        -1,
+        "0%",
+        "101%",
+        2.5,
+        "2.5",
+        "",
+        None,
+        [],
+        [2, 1],
+        ["50%", "10%"],
+        [1, 0],
+        True,
+        "many",
+    ],
 )
 def test_A18_impossible_batch_sizes(size):
     """An impossible batch size is a field error when the strategy is made."""

@@ -42,8 +42,31 @@ def test_A9_every_percentage_of_every_fleet():
 
 @pytest.mark.parametrize(
     "value",
-    [0, -1, "0", "-1", "0%", "0.00%", "101%", "100.01%", "1000%", 2.5, "2.5", True]
-    + [None, "", "%", "x", "1e3", "10 000", "٣", "1%%", "0.001%", "9999999999", [3]],
+    [
+        0,
+        -1,
+        "0",
+        "-1",
+        "0%",
+        "0.00%",
+        "101%",
+        "100.01%",
+        "1000%",
+        2.5,
+        "2.5",
+        True,
+        None,
+        "",
+        "%",
+        "x",
+        "1e3",
+        "10 000",
+        "٣",
+        "1%%",
+        "0.001%",
+        "9999999999",
+        [3],
+    ],
 )
 def test_A18_refused_shares(value):
     """What is no count of at least one and no percentage in (0, 100] is refused."""
@@ -59,8 +82,14 @@ def test_shares_that_may_be_none(value):
 
 @pytest.mark.parametrize(
     ("text", "written"),
-    [("3", 3), (" 30% ", "30%"), ("12.5%", "12.5%"), ("12.50 %", "12.5%")]
-    + [("0.05%", "0.05%"), (7, 7)],
+    [
+        ("3", 3),
+        (" 30% ", "30%"),
+        ("12.5%", "12.5%"),
+        ("12.50 %", "12.5%"),
+        ("0.05%", "0.05%"),
+        (7, 7),
+    ],
 )
 def test_written_shares_read_back(text, written):
     """The written form is the shortest one, and gives the same share again."""
@@ -75,8 +104,15 @@ def test_share_of_nothing_said():
 
 @pytest.mark.parametrize(
     ("value", "read"),
-    [(5, 5.0), (2.5, 2.5), ("0.125", 0.125), (" 60 ", 60.0), ("0", 0.0)]
-    + [(0.0004, 0.0), (0.1 + 0.2, 0.3)],
+    [
+        (5, 5.0),
+        (2.5, 2.5),
+        ("0.125", 0.125),
+        (" 60 ", 60.0),
+        ("0", 0.0),
+        (0.0004, 0.0),
+        (0.1 + 0.2, 0.3),
+    ],
 )
 def test_seconds_are_exact_to_the_millisecond(value, read):
     """Durations are read as numbers or decimal text."""
@@ -85,8 +121,24 @@ def test_seconds_are_exact_to_the_millisecond(value, read):
 
 @pytest.mark.parametrize(
     "value",
-    [-1, "-1", True, None, "", "x", "1/3", "1e999999999", "nan", float("nan")]
-    + [float("inf"), float("-inf"), 10**12, "9" * 4000, "٣", [1]],
+    [
+        -1,
+        "-1",
+        True,
+        None,
+        "",
+        "x",
+        "1/3",
+        "1e999999999",
+        "nan",
+        float("nan"),
+        float("inf"),
+        float("-inf"),
+        10**12,
+        "9" * 4000,
+        "٣",
+        [1],
+    ],
 )
 def test_refused_seconds(value):
     """What is no duration up to a year is refused, and at once."""

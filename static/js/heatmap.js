@@ -74,12 +74,13 @@
       if (shape === "dash") { pen.fillRect(x + 1, y + Math.floor(size / 2), size - 2, 1); return; }
       if (shape === "half") { pen.fillRect(x, y + Math.floor(size / 2), size, size - Math.floor(size / 2)); pen.fillRect(x, y, 1, size); return; }
       if (shape === "pale") { pen.globalAlpha = .3; pen.fillRect(x, y, size, size); pen.globalAlpha = 1; return; }
-      pen.fillRect(x, y, size, size);
+      // A failure takes the gap as well: one red cell among thousands is what the eye finds.
+      pen.fillRect(x, y, shape === "loud" ? step : size, shape === "loud" ? step : size);
       pen.fillStyle = colours.bg;
       if (shape === "hollow") pen.fillRect(x + 1, y + 1, size - 2, size - 2);
       if (shape === "dot") { pen.fillRect(x + 1, y + 1, size - 2, 1); pen.fillRect(x + 1, y + size - 2, size - 2, 1); }
       if (shape === "bars") { for (let k = 1; k < size; k += 2) pen.fillRect(x + k, y, 1, size); }
-      if (shape === "loud") { for (let k = 0; k < size; k += 1) pen.fillRect(x + k, y + size - 1 - k, 1, 1); }
+      if (shape === "loud") { for (let k = 1; k < size; k += 1) pen.fillRect(x + k, y + size - k, 1, 1); }
     }
 
     function drawAll() {

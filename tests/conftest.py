@@ -1,0 +1,123 @@
+"""One PostgreSQL server a run, one database a worker, the app's role in tests.
+
+The controller starts the server; each xdist worker copies the migrated template. Tests
+connect as the application, whose rights they thereby test. Without xdist the server is
+started by the first test that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import TransactionTestCase
+
+from deployctl import environment
+from deployctl.launch import Addresses
+from tests.support.servers import Server, empty_database, make_database
+
+SERVER = pytest.StashKey[Server]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Settings that only tests want."""
+    settings.SECRET_KEY = "tests sign with this, and nothing else does"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Tell an xdist worker where the server is; the controller starts it."""
+    server = shared_server(node.config)  # type: ignore[attr-defined]
+    node.workerinput["server"] = str(server.folder)  # type: ignore[attr-defined]
+    node.workerinput["superuser_url"] = server.superuser_url  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave no server behind."""
+    if SERVER in config.stash:
+        config.stash[SERVER].remove()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put all serial tests into one group, which one worker runs in line."""
+    for item in items:
+        if item.get_closest_marker("serial"):
+            item.add_marker(pytest.mark.xdist_group("serial"))
+
+
+def shared_server(config: pytest.Config) -> Server:
+    """The run's own server, started when first asked for."""
+    if SERVER not in config.stash:
+        config.stash[SERVER] = Server()
+        config.stash[SERVER].start()
+    return config.stash[SERVER]
+
+
+@pytest.fixture(scope="session")
+def server_folder(request: pytest.FixtureRequest) -> Path:
+    """The shared server's folder: a DATA_DIR with a signing key in it."""
+    given = getattr(request.config, "workerinput", None)
+    return Path(given["server"]) if given else shared_server(request.config).folder
+
+
+@pytest.fixture(scope="session")
+def superuser_url(request: pytest.FixtureRequest) -> str:
+    """The shared server's address for making and emptying databases."""
+    given = getattr(request.config, "workerinput", None)
+    if given:
+        return str(given["superuser_url"])
+    return shared_server(request.config).superuser_url
+
+
+@pytest.fixture(scope="session")
+def database(superuser_url: str) -> Addresses:
+    """This worker's database, copied from the migrated template: its two addresses."""
+    return make_database(superuser_url)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(database: Addresses, superuser_url: str) -> Iterator[None]:
+    """Point Django at this worker's database, as the application's role."""
+    settings.DATABASES["default"].update(environment.database(database.app))
+    settings.DATABASE_URL = settings.DATABASE_LISTEN_URL = database.app
+    settings.DATABASE_APP_ROLE = settings.DATABASES["default"]["USER"]
+    name = settings.DATABASES["default"]["NAME"]
+    settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = name
+
+    def empty(case: TransactionTestCase) -> None:
+        empty_database(superuser_url, name)
+
+    # Django's own way, `flush` as the application, is refused, as it should be.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        yield
+
+
+@pytest.fixture
+def child_environment(database: Addresses, server_folder: Path) -> dict[str, str]:
+    """The environment for a process of ours that works on this worker's database."""
+    given = {"DATABASE_URL": database.app, "DATABASE_LISTEN_URL": database.app}
+    return {**os.environ, **given, "DATA_DIR": str(server_folder)}
+
+
+@pytest.fixture
+def own_server() -> Iterator[Callable[..., Server]]:
+    """Starts servers for tests that stop or kill PostgreSQL: own_server(forgetful=...).
+
+    make_database(server.superuser_url) makes a database on one.
+    """
+    servers: list[Server] = []
+
+    def start(*, forgetful: bool = True) -> Server:
+        servers.append(Server(forgetful=forgetful))
+        servers[-1].start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.remove()

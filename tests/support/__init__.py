@@ -1,0 +1,3 @@
+"""What tests share: servers, databases, processes; holds no test."""
+
+from __future__ import annotations

@@ -1,0 +1,98 @@
+"""PostgreSQL servers and databases for tests; real, started by our launcher."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from deployctl.launch import Addresses, Places, Postgres, prepare_database
+from deployctl.launch.postgres import FORGETFUL
+from deployctl.launch.roles import OWNER, addresses
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = "template_deployctl"
+# Filled by migrating, and the same ever after; everything else is a test's.
+KEPT = ("django_migrations", "django_content_type", "auth_permission")
+
+
+class Server:
+    """One PostgreSQL server in a folder of its own, with a migrated template database.
+
+    start() and stop() as often as a test likes; remove() at the end. Main thread only.
+    """
+
+    def __init__(self, *, forgetful: bool = True) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="dctl-"))
+        places = Places(self.folder)
+        more = {"max_connections": "200", **(FORGETFUL if forgetful else {})}
+        self.postgres = Postgres(places, more)
+
+    @property
+    def superuser_url(self) -> str:
+        """For making and emptying databases; no test reads or writes by it."""
+        return self.postgres.superuser_url
+
+    def start(self) -> None:
+        """Start it; the first time, make the template too."""
+        self.postgres.start()
+        if not (self.folder / "secret-key").exists():
+            migrate(prepare_database(self.superuser_url, TEMPLATE), self.folder)
+            self.postgres.places.make_secret_key()
+
+    def stop(self) -> None:
+        """Stop it as an administrator would: at once, breaking connections."""
+        self.postgres.stop()
+
+    def remove(self) -> None:
+        """Stop it, and leave no file behind."""
+        self.stop()
+        shutil.rmtree(self.folder)
+
+
+def migrate(to: Addresses, data: Path) -> None:
+    """Run `manage.py migrate` on a database, as its owner."""
+    given = {"DATABASE_URL": to.app, "DATABASE_OWNER_URL": to.owner}
+    subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity=0"],
+        env={**os.environ, **given, "DATA_DIR": str(data)},
+        check=True,
+    )
+
+
+def make_database(superuser_url: str, name: str = "") -> Addresses:
+    """A fresh copy of the migrated template; the name is made up unless given."""
+    name = name or f"test_{secrets.token_hex(4)}"
+    with psycopg.connect(superuser_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
+                sql.Identifier(name), sql.Identifier(TEMPLATE), sql.Identifier(OWNER)
+            )
+        )
+    return addresses(superuser_url, name)
+
+
+def empty_database(superuser_url: str, name: str) -> None:
+    """Put a database back to what the template holds.
+
+    As superuser, since the application may not delete what happened, and the triggers
+    stop its owner too. A transaction that a test left open is an error after 5 s.
+    """
+    url = make_conninfo(superuser_url, dbname=name)
+    with psycopg.connect(url, options="-c lock_timeout=5s") as connection:
+        connection.execute("SET LOCAL session_replication_role = replica")
+        tables = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            " AND tablename <> ALL(%s)",
+            [list(KEPT)],
+        ).fetchall()
+        names = sql.SQL(", ").join(sql.Identifier(table) for (table,) in tables)
+        connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(names))

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -544,8 +545,12 @@ class TestManyInOneProcess:
         agents = Agents(tmp_path, *({} for _ in range(20)), apply_seconds=0.4).start()
         try:
             answers: list[tuple[int, dict[str, Any]]] = []
+
+            def note(port: int) -> None:
+                answers.append(apply(port, "2.0", 1))
+
             for port in agents.ports:
-                in_background(lambda port=port: answers.append(apply(port, "2.0", 1)))
+                in_background(partial(note, port))
             until(lambda: len(answers) == 20)
             port = agents.ports[0]
             stats = call(port, "GET", "/v1/stats")[1]

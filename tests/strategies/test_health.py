@@ -173,7 +173,8 @@ def test_healthy_means_a_long_enough_run_of_successes(
     steps: list[tuple[float, Answer]], minimum: float, successes: int
 ) -> None:
     rule = Health(min_healthy_seconds=minimum, success_threshold=successes)
-    gate, elapsed, run = HealthGate.opened(rule), 0.0, []
+    gate, elapsed = HealthGate.opened(rule), 0.0
+    run: list[float] = []
     for gap, answer in steps:
         elapsed += gap
         run = [*run, elapsed] if answer is OK else []

@@ -65,6 +65,10 @@ class _Lost(Exception):
         super().__init__(clean.line(message))
 
 
+class _TooLarge(ValueError):
+    """An answer that no agent gives."""
+
+
 class AgentDriver(Driver):
     """Speaks to any number of agents over one pool of kept connections."""
 
@@ -185,7 +189,7 @@ class AgentDriver(Driver):
                 raw += chunk
                 if len(raw) > MAX_ANSWER_BYTES:
                     response.close()
-                    raise ValueError(f"an answer of over {MAX_ANSWER_BYTES} bytes")
+                    raise _TooLarge(f"an answer of over {MAX_ANSWER_BYTES} bytes")
             return response.status, bytes(raw)
 
     def _pool(self) -> aiohttp.ClientSession:
@@ -235,7 +239,9 @@ def _authorization(target: TargetRef) -> dict[str, str]:
 def _told(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, ValueError) and not str(error).startswith("an answer"):
+    if isinstance(error, ValueError | RecursionError) and not isinstance(
+        error, aiohttp.ClientError | _TooLarge
+    ):
         return "the answer makes no sense"
     return str(error) or type(error).__name__
 

@@ -1,0 +1,115 @@
+"""What no target may be, and where secrets come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deployctl.engine.drivers import reach
+from deployctl.engine.drivers.agent import AgentDriver
+from deployctl.engine.drivers.base import NotSent, TargetRef
+
+NEVER = (
+    "169.254.169.254",
+    "0.0.0.0",
+    "224.0.0.1",
+    "::",
+    "fe80::1%eth0",
+    "::ffff:169.254.169.254",
+    "fd00:ec2::254",
+    "ff02::1",
+)
+
+
+@pytest.mark.parametrize("address", NEVER)
+def test_never_a_target(address: str) -> None:
+    with pytest.raises(reach.Refused):
+        reach.check_ip(address)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "::1", "8.8.8.8"])
+def test_private_and_public_ones_may_be(address: str) -> None:
+    reach.check_ip(address)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "host", ["2852039166", "0xa9fea9fe", "169.254.169.254", "[::ffff:a9fe:a9fe]"]
+)
+async def test_other_ways_to_write_it_do_not_help(host: str) -> None:
+    driver = AgentDriver()
+    target = TargetRef("1", "one", f"http://{host}")
+    try:
+        with pytest.raises(NotSent):
+            await driver.apply(target, version="2.0", fence=1, seconds=0.5)
+    finally:
+        await driver.close()
+
+
+@pytest.mark.asyncio
+async def test_a_name_is_refused_by_what_it_resolves_to() -> None:
+    resolver = reach.CheckedResolver()
+    with pytest.raises(reach.Refused):
+        await resolver.resolve("2852039166", 80)
+    assert await resolver.resolve("127.1", 80)
+    await resolver.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        None,
+        5,
+        "host:80",
+        "file:///etc/passwd",
+        "gopher://host/",
+        "http://",
+        "http://user:pass@host/",
+        "http://host:99999/",
+        "http://host/path",
+        "http://host/?query",
+        "http://host/#x",
+        "http://ho st/",
+        "http://host\\@other/",
+        "http://höst/",
+        "http://[::1",
+        "http://169.254.169.254/",
+        "http://" + "x" * 600,
+    ],
+)
+def test_addresses_that_are_none(url: object) -> None:
+    assert reach.url_problem(url, path=False)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://host:8080", "https://host/", "http://[::1]:80", "http://10.0.0.1"]
+)
+def test_addresses(url: str) -> None:
+    assert not reach.url_problem(url, path=False)
+
+
+def test_a_health_url_may_have_a_path() -> None:
+    assert not reach.url_problem("http://host/health?x=1", path=True)
+
+
+class TestSecrets:
+    def test_file_first_then_environment(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DEPLOYCTL_SECRET_ONE_TWO", "from the environment")
+        assert reach.secret("one-two") == "from the environment"
+        monkeypatch.setenv("DEPLOYCTL_SECRETS_DIR", str(tmp_path))
+        assert reach.secret("one-two") == "from the environment"
+        (tmp_path / "one-two").write_text("from the file\n")
+        assert reach.secret("one-two") == "from the file"
+
+    @pytest.mark.parametrize("name", ["../x", "", "A", "a/b", "x" * 65, "a\n"])
+    def test_a_name_is_no_path(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.setenv("DEPLOYCTL_SECRETS_DIR", str(tmp_path / "secrets"))
+        (tmp_path / "x").write_text("canary")
+        assert reach.secret(name) is None
+        assert reach.secret_name_problem(name)

@@ -147,7 +147,7 @@
       const frame = await answer.json();
       if (frame.kind === "resync") { location.reload(); return; }
       if (frame.to > seen || since === 0) apply(frame); else showLive();
-      if (heardSeq > seen) setTimeout(catchUp, 500, undefined);
+      if (heardSeq > seen) setTimeout(catchUp, 1000, undefined);
     } catch {
       showStale();
     } finally {

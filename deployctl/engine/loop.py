@@ -190,7 +190,7 @@ class Engine:
         ask = Ask(
             worker_id=self.worker_id,
             reports=tuple(reports.values()),
-            places=self._places(),
+            places=self._places(reports),
             fenced=self._fenced,
             dead_seconds=self._settings.dead_after_seconds,
             sweep=sweep,
@@ -212,10 +212,12 @@ class Engine:
             seen.rung_at = asked_at
         self._answered(deployment_id, ask, answer, asked_at)
 
-    def _places(self) -> int:
+    def _places(self, reports: dict[int, Report]) -> int:
+        """Return how many places are free once these reports are stored."""
         if self._stopping or not self._beats.trusted:
             return 0
-        return max(0, self._settings.places - len(self._held))
+        ending = sum(report.state not in _GOES_ON for report in reports.values())
+        return max(0, self._settings.places - len(self._held) + ending)
 
     def _failed(
         self, deployment_id: int, reports: dict[int, Report], sweep: bool, error: Error

@@ -12,11 +12,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from django.db import connection
 
 from strategies.health import Health
 from strategies.messages import Start
 from strategies.states import Direction, OperationState
+
+
+def _cursor() -> psycopg.Cursor[Any]:
+    """Return a cursor that sends values apart from the statement.
+
+    Django's own puts them into its text, so that nothing is ever prepared; these few
+    statements run for every flush, and planning them anew costs more than they do.
+    """
+    connection.ensure_connection()
+    return psycopg.Cursor(connection.connection)
+
 
 _OPEN = "('running', 'verifying', 'unknown')"
 
@@ -118,7 +130,7 @@ _ROW = """
 
 
 def _rows(condition: str, parameters: Sequence[object]) -> list[Row]:
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(_ROW.format(condition), parameters)
         return [
             Row(r[0], Direction(r[1]), r[2], r[3], OperationState(r[4]), *r[5:])
@@ -172,7 +184,7 @@ def excluded(deployment_id: int, start: int, stop: int) -> list[Row]:
 
 def count_pending(deployment_id: int, start: int, stop: int) -> tuple[int, int]:
     """Return how many are pending from `start` to `stop`, and on unavailable targets."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(
             """
             SELECT count(*), count(*) FILTER (WHERE t.health = 'unhealthy')
@@ -194,7 +206,7 @@ def write(
     An operation that is open no more, or unknown, is held by nobody afterwards.
     """
     ordered = sorted(changes, key=lambda change: change.id)
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(
             """
             UPDATE deployctl_operation o
@@ -227,7 +239,7 @@ def write(
 
 
 def _write_targets(changes: list[Change], now: datetime) -> None:
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(
             """
             UPDATE deployctl_target t
@@ -261,7 +273,7 @@ def _write_targets(changes: list[Change], now: datetime) -> None:
 
 def drifted(deployment_id: int, found: dict[int, str | None]) -> None:
     """Make the version found on a target the one that a return goes back to."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(
             """
             UPDATE deployctl_operation o SET from_version = c.version
@@ -288,12 +300,14 @@ def pick(
          WHERE o.deployment_id = %s AND o.direction = %s AND o.state = 'pending'
            AND o.position >= %s AND o.position < %s
            AND (t.quiet_at IS NULL OR t.quiet_at <= %s OR t.driver = ANY(%s))
-           AND NOT EXISTS (SELECT 1 FROM deployctl_operation x
-                            WHERE x.target_id = o.target_id AND x.state IN {_OPEN})
+           AND o.target_id <> ALL (ARRAY(
+                SELECT x.target_id FROM deployctl_operation x
+                 WHERE x.state IN {_OPEN} AND x.deployment_id <> %s))
            {{}} ORDER BY o.position {order} LIMIT %s
     """
-    given = [deployment_id, start.direction.value, start.start, start.stop, now, fenced]
-    with connection.cursor() as cursor:
+    span = [start.direction.value, start.start, start.stop]
+    given = [deployment_id, *span, now, fenced, deployment_id]
+    with _cursor() as cursor:
         if free >= at_most:
             cursor.execute(query.format(""), [*given, at_most])
             return [(row[0], row[1]) for row in cursor.fetchall()]
@@ -333,7 +347,7 @@ def adopt(ids: list[int], worker_id: int, now: datetime) -> list[Claim]:
 
 def orphans(deployment_id: int, limit: int) -> list[int]:
     """Return the ids of open operations that nobody holds."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(
             f"""SELECT id FROM deployctl_operation
                  WHERE deployment_id = %s AND state IN {_OPEN}
@@ -346,7 +360,7 @@ def orphans(deployment_id: int, limit: int) -> list[int]:
 def _taken(
     assignments: str, parameters: list[object], ids: list[int], now: datetime
 ) -> list[Claim]:
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(
             f"""
             WITH b AS (
@@ -393,7 +407,7 @@ def write_return(deployment_id: int) -> list[tuple[int, int, str | None, bool]]:
     Returns:
         (position, target id, version to go back to, target available), by position.
     """
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(
             """
             WITH written AS (
@@ -421,7 +435,7 @@ def failed_positions(
     deployment_id: int, start: int, stop: int, limit: int
 ) -> list[int]:
     """Return positions of failed forward operations, in the order in which they failed."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(
             """SELECT position FROM deployctl_operation
                 WHERE deployment_id = %s AND direction = 'forward'
@@ -435,7 +449,7 @@ def failed_positions(
 def unclaim(ids: list[int]) -> None:
     """Let go of these operations, so that another worker may take them."""
     if ids:
-        with connection.cursor() as cursor:
+        with _cursor() as cursor:
             cursor.execute(
                 "UPDATE deployctl_operation SET claimed_by_id = NULL"
                 " WHERE id = ANY(%s)",
@@ -445,7 +459,7 @@ def unclaim(ids: list[int]) -> None:
 
 def aim(operation_id: int) -> str | None:
     """Return the version that an operation is to reach."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(
             "SELECT to_version FROM deployctl_operation WHERE id = %s", [operation_id]
         )
@@ -460,7 +474,7 @@ def plan_forward(
 ) -> None:
     """Write the forward operations: (position, target id, from version, step, batch)."""
     columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO deployctl_operation

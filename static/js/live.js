@@ -79,6 +79,19 @@
     zones.forEach(recount);
   }
 
+  // The grid is one stop of the tab key; arrows walk inside it.
+  const walk = [...cells.values()];
+  walk.forEach((cell, i) => { cell.tabIndex = i ? -1 : 0; });
+  document.getElementById("room-grid").addEventListener("keydown", (event) => {
+    const here = walk.indexOf(event.target);
+    const to = { ArrowRight: here + 1, ArrowDown: here + 1, ArrowLeft: here - 1, ArrowUp: here - 1, Home: 0, End: walk.length - 1 }[event.key];
+    if (here < 0 || !walk[to]) return;
+    event.preventDefault();
+    walk[here].tabIndex = -1;
+    walk[to].tabIndex = 0;
+    walk[to].focus();
+  });
+
   // The feed never pushes rows under the pointer: it offers them.
   let heldFeed = null;
   function setFeed(html) {

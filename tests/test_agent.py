@@ -314,6 +314,13 @@ class TestCommand:
         assert len(output) < 2 * reference.KEPT_BYTES + 100
         assert f"[... {800 * 65536 - 2 * reference.KEPT_BYTES} bytes cut ...]" in output
 
+    def test_output_takes_no_more_memory_than_is_kept(self) -> None:
+        clipped = reference.Clipped(1000)
+        for _ in range(1000):
+            clipped.feed(b"x" * 997)
+            assert len(clipped.head) + len(clipped.tail) <= 6000
+        assert "[... 995000 bytes cut ...]" in clipped.text()
+
     def test_may_leave_a_service_behind(self, inside: Inside, tmp_path: Path) -> None:
         # It keeps the pipe and the effect's lock; neither may stop the next apply.
         pid = tmp_path / "pid"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import resource
 import socket
@@ -153,6 +154,9 @@ async def endless_head(
         await writer.drain()
 
 
+# Good when it is unpacked: nobody may unpack it.
+BOMB = gzip.compress(b'{"ok": true, "version": "2.0", "fence": 5}')
+
 NONSENSE = {
     "hangs": hangs,
     "cuts": cuts,
@@ -165,7 +169,7 @@ NONSENSE = {
     "not_an_object": says("200 OK", b"[]"),
     "deep": says("200 OK", b"[" * 200_000),
     "no_answer_in_it": says("200 OK", b"{}"),
-    "gzip": says("200 OK", b"\x1f\x8b\x08bomb", "Content-Encoding: gzip"),
+    "gzip": says("200 OK", BOMB, "Content-Encoding: gzip"),
     "redirect": says("302 Found", b"", "Location: http://127.0.0.1:1/"),
     "error": says("500 Oh", b'{"error": "internal", "message": "x"}'),
     "no_agent": says("404 Not Found", b"nothing here"),

@@ -124,14 +124,20 @@ _ROW = """
     SELECT o.id, o.direction, o.position, o.step, o.state, o.attempt, o.fence,
            o.claimed_by_id, o.was_available, o.target_id, t.health <> 'unhealthy'
       FROM deployctl_operation o JOIN deployctl_target t ON t.id = o.target_id
-     WHERE o.deployment_id = %s AND {}
+     WHERE {} AND {}
      ORDER BY o.id
 """
+_OF_DEPLOYMENT = "o.deployment_id = %s"
+#: The same, in words that no index serves: rows that are named by their id must be
+#: found by it, and not by walking through the whole deployment.
+_AND_OF_DEPLOYMENT = "(o.deployment_id = %s) IS TRUE"
 
 
-def _rows(condition: str, parameters: Sequence[object]) -> list[Row]:
+def _rows(
+    condition: str, parameters: Sequence[object], scope: str = _OF_DEPLOYMENT
+) -> list[Row]:
     with _cursor() as cursor:
-        cursor.execute(_ROW.format(condition), parameters)
+        cursor.execute(_ROW.format(scope, condition), parameters)
         return [
             Row(r[0], Direction(r[1]), r[2], r[3], OperationState(r[4]), *r[5:])
             for r in cursor.fetchall()
@@ -141,7 +147,9 @@ def _rows(condition: str, parameters: Sequence[object]) -> list[Row]:
 def reported(deployment_id: int, ids: list[int], worker_id: int) -> list[Row]:
     """Return the operations of these ids that this worker still holds."""
     return _rows(
-        "o.id = ANY(%s) AND o.claimed_by_id = %s", [deployment_id, ids, worker_id]
+        "o.id = ANY(%s) AND o.claimed_by_id = %s",
+        [deployment_id, ids, worker_id],
+        _AND_OF_DEPLOYMENT,
     )
 
 

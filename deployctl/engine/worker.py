@@ -38,7 +38,8 @@ PATIENCE_SECONDS = 20.0
 class EngineConsumer(AsyncConsumer):
     """Hears that a deployment changed, and notes it."""
 
-    engine: Engine
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
 
     async def deployment_changed(self, message: dict[str, int]) -> None:
         """Note that a deployment should be looked at."""

@@ -1,4 +1,4 @@
-"""Rows and their constraints; what may change them, and when, is the services' affair."""
+"""Rows and their constraints; what may change them is the services' affair."""
 
 from __future__ import annotations
 

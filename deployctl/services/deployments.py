@@ -230,8 +230,8 @@ def _refuse_unresolved(targets: list[Target]) -> None:
     if waiting:
         raise Refused(
             "unresolved",
-            f"{_named(sorted(set(waiting)))} still has an operation whose outcome nobody"
-            " could find. Settle it in its deployment first.",
+            f"{_named(sorted(set(waiting)))} still has an operation whose outcome"
+            " nobody could find. Settle it in its deployment first.",
         )
 
 

@@ -191,7 +191,7 @@ def excluded(deployment_id: int, start: int, stop: int) -> list[Row]:
 
 
 def count_pending(deployment_id: int, start: int, stop: int) -> tuple[int, int]:
-    """Return how many are pending from `start` to `stop`, and on unavailable targets."""
+    """Return how many are pending in a range, and on unavailable targets."""
     with _cursor() as cursor:
         cursor.execute(
             """
@@ -442,7 +442,7 @@ def write_return(deployment_id: int) -> list[tuple[int, int, str | None, bool]]:
 def failed_positions(
     deployment_id: int, start: int, stop: int, limit: int
 ) -> list[int]:
-    """Return positions of failed forward operations, in the order in which they failed."""
+    """Return positions of failed forward operations, the first to fail first."""
     with _cursor() as cursor:
         cursor.execute(
             """SELECT position FROM deployctl_operation
@@ -480,7 +480,7 @@ def plan_forward(
     to_version: str,
     rows: list[tuple[int, int, str | None, int, int]],
 ) -> None:
-    """Write the forward operations: (position, target id, from version, step, batch)."""
+    """Write the forward operations: (position, target, from version, step, batch)."""
     columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
     with _cursor() as cursor:
         cursor.execute(

@@ -34,7 +34,6 @@ from strategies.messages import (
     TargetsDrifted,
     TimePassed,
     WakeAt,
-    Where,
     WriteOff,
 )
 from strategies.operations import after_failure, return_retries
@@ -71,7 +70,7 @@ class Turn:
 
     @classmethod
     def locked(cls, deployment_id: int) -> Turn:
-        """Lock a deployment's row, alone in its statement, and read what it protects."""
+        """Lock a deployment's row, alone in its statement; read what it protects."""
         rows = Deployment.objects.select_for_update(no_key=True)
         row = rows.get(pk=deployment_id)
         with connection.cursor() as cursor:
@@ -165,7 +164,7 @@ class Turn:
         retries = self.progress.course.limits.retries
         if row.direction is Direction.RETURN:
             retries = return_retries(retries)
-        may_claim = self.progress.may_claim or self.progress.hold is not None
+        may_claim = self.progress.may_retry(row.direction)
         return after_failure(attempt=row.attempt, retries=retries, may_claim=may_claim)
 
     def abandoned(self, rows: Iterable[Row]) -> None:
@@ -220,19 +219,11 @@ class Turn:
             now = _S.RELEASED if row.id in released else change.state
             was_available = row.state not in OPEN and row.target_available
             is_available = now not in OPEN and change.available
-            key = (row.direction, self._where(row), row.state, now)
+            where = self.progress.where(row.direction, row.position)
+            key = (row.direction, where, row.state, now)
             groups[*key, was_available, is_available].append(row.position)
         for key, positions in groups.items():
             self.fold(OperationsMoved(*key, positions=tuple(sorted(positions))))
-
-    def _where(self, row: Row) -> Where:
-        p = self.progress
-        if row.direction is Direction.RETURN or row.step != p.step:
-            return "elsewhere"
-        if p.opened is None:
-            return "step"
-        inside = p.opened.start <= row.position < p.opened.stop
-        return "batch" if inside else "step"
 
     # -- what the machine asks for ----------------------------------------------
 
@@ -258,13 +249,14 @@ class Turn:
                 action.stop,
                 pending,
                 unavailable,
+                skipped=action.stop - action.start - pending,
             )
         )
 
     def _record_halt(self, action: RecordHalt) -> None:
         opened, halted = self.progress.opened, action.halted
         span = (0, self.progress.course.work)
-        if halted.rule in ("max_failure_percent", "whole_batch_failed") and opened:
+        if halted.rule in rules.BATCH_RULES and opened:
             span = (opened.start, opened.stop)
         limit = min(max(halted.observed, 1), EVIDENCE)
         positions = operations.failed_positions(self.id, *span, limit)

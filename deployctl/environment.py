@@ -51,7 +51,7 @@ def database(url: str) -> dict[str, Any]:
     parts = dict(conninfo_to_dict(url))
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.pop("dbname", "") or "deployctl",
+        "NAME": parts.pop("dbname", "") or "",
         "USER": parts.pop("user", "") or "",
         "PASSWORD": parts.pop("password", "") or "",
         "HOST": parts.pop("host", "") or "",

@@ -9,6 +9,8 @@ from typing import Any
 from csp.constants import NONE, SELF
 
 from deployctl import environment as env
+from deployctl.launch.places import Places
+from deployctl.launch.roles import APP, DATABASE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / ".data"))).resolve()
@@ -65,12 +67,16 @@ TEMPLATES = [
 # -- the truth ---------------------------------------------------------------------
 
 # The application's own login: no superuser, and no way to rewrite what happened.
+# Empty means the embedded server of this DATA_DIR, which `manage.py up` starts.
 DATABASE_URL = env.text("DATABASE_URL")
+_EMBEDDED_URL = f"host={Places(DATA_DIR).sockets} user={APP} dbname={DATABASE}"
 # The role that owns the tables. Only `manage.py migrate` is ever given it.
 DATABASE_OWNER_URL = env.text("DATABASE_OWNER_URL")
 # LISTEN needs a direct connection, not a transaction-mode pooler.
-DATABASE_LISTEN_URL = env.text("DATABASE_LISTEN_URL", DATABASE_URL)
-DATABASES: dict[str, dict[str, Any]] = {"default": env.database(DATABASE_URL)}
+DATABASE_LISTEN_URL = env.text("DATABASE_LISTEN_URL", DATABASE_URL or _EMBEDDED_URL)
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.database(DATABASE_URL or _EMBEDDED_URL)
+}
 if DATABASE_OWNER_URL:
     DATABASES["owner"] = env.database(DATABASE_OWNER_URL)
 # The role that migrations grant to.

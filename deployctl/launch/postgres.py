@@ -23,7 +23,7 @@ from deployctl.launch.places import Places
 
 # Recovery after a crash may take long; as long as our child lives, it is at work.
 START_SECONDS = 300
-STOP_SECONDS = 8
+STOP_SECONDS = 3
 LEFTOVER_SECONDS = 10
 LOG_BYTES = 10_000_000
 SETTINGS = {
@@ -141,10 +141,10 @@ class Postgres:
         fresh.rename(self.places.cluster)
 
     def _clear_leftovers(self) -> None:
-        """Wait for a server whose supervisor was killed, then drop its stale pid file.
+        """Wait for a server whose supervisor was killed, then drop its stale lock files.
 
-        PostgreSQL takes a zombie's pid for a running server, and refuses. The file may
-        go only when nobody works in the folder any more: it guards the cluster.
+        PostgreSQL takes a zombie's pid for a running server, and refuses. They may
+        go only when nobody works in the folder any more: they guard the cluster.
         """
         if sys.platform != "linux":
             return
@@ -159,7 +159,11 @@ class Postgres:
             for pid in left:
                 _tell(pid, signal.SIGKILL if late else signal.SIGINT)
             time.sleep(0.05)
-        (self.places.cluster / "postmaster.pid").unlink(missing_ok=True)
+        for stale in (
+            self.places.cluster / "postmaster.pid",
+            self.places.sockets / ".s.PGSQL.5432.lock",
+        ):
+            stale.unlink(missing_ok=True)
 
     def _rotate_log(self) -> None:
         log = self.places.log

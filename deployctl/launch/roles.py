@@ -10,6 +10,7 @@ from psycopg.conninfo import make_conninfo
 
 OWNER = "deployctl_owner"
 APP = "deployctl_app"
+DATABASE = "deployctl"
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Addresses:
     owner: str
 
 
-def prepare_database(superuser_url: str, name: str = "deployctl") -> Addresses:
+def prepare_database(superuser_url: str, name: str = DATABASE) -> Addresses:
     """Make the roles and the database where they are missing; return its addresses.
 
     Neither role is a superuser or may make databases or roles. Public schema: the owner

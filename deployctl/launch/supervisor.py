@@ -15,7 +15,7 @@ from deployctl.launch.postgres import Postgres
 from deployctl.launch.signals import Signals
 
 # SIGINT and SIGTERM stop everything within half a minute, PostgreSQL's part included.
-GRACE_SECONDS = 15
+GRACE_SECONDS = 21
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30
 # A child that ran this long has shown that it can: its next end is a new story.

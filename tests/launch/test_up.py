@@ -1,0 +1,220 @@
+"""`manage.py up`, whole: every process real, stopped politely and not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from deployctl.launch import Addresses
+from deployctl.launch.processes import is_running
+from tests.support.servers import ROOT
+
+pytestmark = [
+    pytest.mark.serial,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
+
+PASSWORD = "    password "
+
+
+@dataclass
+class Up:
+    """One `manage.py up` and everything that it started, told by their DATA_DIR."""
+
+    process: subprocess.Popen[str]
+    data: Path
+    port: int
+    said: Path
+
+    def pids(self) -> list[int]:
+        """Everything that runs with this DATA_DIR, the supervisor included."""
+        mark = f"DATA_DIR={self.data}".encode()
+        return [pid for pid in all_pids() if mark in read(f"/proc/{pid}/environ")]
+
+    def pid_of(self, word: str) -> int:
+        """The one process with this word on its command line."""
+        found = self.with_word(word)
+        assert len(found) == 1, (word, found)
+        return found[0]
+
+    def with_word(self, word: str) -> list[int]:
+        """All processes with this word on their command line."""
+        said = {pid: read(f"/proc/{pid}/cmdline").split(b"\0") for pid in self.pids()}
+        return [pid for pid, words in said.items() if word.encode() in words]
+
+    def says(self, text: str, seconds: float = 40) -> None:
+        """Wait until it has said this."""
+        assert until(lambda: text in self.said.read_text(), seconds), (
+            self.said.read_text()
+        )
+
+    def answers(self) -> bool:
+        """Whether /healthz answers."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().read() == b"ok\n"
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+def read(path: str) -> bytes:
+    """What the kernel says there, or nothing."""
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
+
+
+def all_pids() -> list[int]:
+    """Every process that can still do something."""
+    numbers = [int(e.name) for e in Path("/proc").iterdir() if e.name.isdigit()]
+    return [pid for pid in numbers if is_running(pid)]
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> bool:
+    """Whether it becomes true in time."""
+    give_up_at = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A DATA_DIR with a short path."""
+    made = Path(tempfile.mkdtemp(prefix="dctl-"))
+    yield made / "data"
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def start(data: Path) -> Iterator[Callable[..., Up]]:
+    """Starts `manage.py up` from another folder, and kills what a test left."""
+    started: list[Up] = []
+
+    def up(**more: str) -> Up:
+        port = int(more.get("PORT") or free_port())
+        given = {"DATA_DIR": str(data), "PORT": str(port), "DEMO": "0", "WORKERS": "1"}
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("DATABASE_")}
+        said = data.parent / f"said-{len(started)}"
+        with said.open("w") as out:
+            process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "up"],
+                env={**clean, **given, **more},
+                cwd=data.parent,
+                stdout=out,
+                stderr=out,
+                text=True,
+                # As a background job of a shell is started: it must not matter.
+                preexec_fn=ignore_interrupts,
+            )
+        started.append(Up(process, data, port, said))
+        return started[-1]
+
+    yield up
+    for each in started:
+        each.process.kill()
+        each.process.wait()
+    assert until(lambda: not any(each.pids() for each in started)), "left running"
+
+
+def ignore_interrupts() -> None:
+    """What a shell without job control does to its background jobs."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_starts_everything_and_a_signal_stops_everything(
+    start: Callable[..., Up], number: signal.Signals
+) -> None:
+    up = start()
+    up.says(f"deployctl is at http://127.0.0.1:{up.port}/")
+    assert up.answers()
+    assert up.said.read_text().count(PASSWORD) == 1
+    up.process.send_signal(number)
+    assert up.process.wait(30) == 0
+    assert up.pids() == []
+
+
+def test_a_killed_supervisor_leaves_nothing_and_the_next_one_starts(
+    start: Callable[..., Up],
+) -> None:
+    up = start()
+    up.says("deployctl is at")
+    assert len(up.pids()) > 3
+    up.process.kill()
+    assert until(lambda: set(up.pids()) <= {up.process.pid}), up.pids()
+    again = start()
+    again.says("deployctl is at")
+    assert again.answers()
+    assert PASSWORD not in again.said.read_text()
+
+
+def test_whatever_is_killed_is_started_again(start: Callable[..., Up]) -> None:
+    up = start()
+    up.says("deployctl is at")
+    for word, name in (("worker", "worker 1"), ("daphne", "web"), ("-D", "PostgreSQL")):
+        victim = up.pid_of(word)
+        os.kill(victim, signal.SIGKILL)
+        up.says(f"{name} ended")
+        assert until(partial(replaced, up, word, victim))
+        assert until(up.answers)
+
+
+def replaced(up: Up, word: str, before: int) -> bool:
+    """Whether another process has taken that one's place."""
+    return bool(set(up.with_word(word)) - {before})
+
+
+def test_a_second_one_on_the_same_folder_is_refused(start: Callable[..., Up]) -> None:
+    up = start()
+    up.says("deployctl is at")
+    second = start()
+    assert second.process.wait(20) == 1
+    assert f"already runs on {up.data}" in second.said.read_text()
+    assert up.answers()
+
+
+def test_a_port_that_is_taken_is_refused_by_name(start: Callable[..., Up]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        up = start(PORT=str(port))
+        assert up.process.wait(20) == 1
+    assert f"PORT {port} on 127.0.0.1 is taken" in up.said.read_text()
+
+
+def test_a_given_database_is_used_and_none_is_started(
+    start: Callable[..., Up], database: Addresses, data: Path
+) -> None:
+    up = start(DATABASE_URL=database.app, DATABASE_OWNER_URL=database.owner)
+    up.says("deployctl is at")
+    assert not (data / "postgres").exists()
+    assert up.answers()
+    told = {pid: read(f"/proc/{pid}/environ") for pid in up.pids()}
+    owners = [pid for pid, text in told.items() if b"DATABASE_OWNER_URL" in text]
+    assert owners == [up.process.pid]

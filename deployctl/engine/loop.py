@@ -24,8 +24,9 @@ from deployctl.engine.operate import Runner
 from deployctl.models import Deployment
 from deployctl.queries import engine as queries
 from deployctl.services import journal
+from deployctl.services.claims import Claim
 from deployctl.services.journal import Answer, Ask
-from deployctl.services.operations import Claim, Report
+from deployctl.services.operations import Report
 from deployctl.settings import Engine as Settings
 from strategies.states import OperationState
 
@@ -115,7 +116,7 @@ class Engine:
     async def poll(self) -> None:
         """Look at every live deployment now and then, whatever was heard."""
         while not self._stopping:
-            for deployment_id in await self._asked(queries.live_deployments, []):
+            for deployment_id in await self._asked(queries.live_deployments) or ():
                 self.look(deployment_id)
             await asyncio.sleep(self._settings.poll_seconds)
 
@@ -123,8 +124,8 @@ class Engine:
         """Look for due timers, dead workers and operations that nobody holds."""
         dead = self._settings.dead_after_seconds
         while not self._stopping:
-            due = await self._asked(lambda: queries.due_deployments(dead), [])
-            for deployment_id in due:
+            due = await self._asked(lambda: queries.due_deployments(dead))
+            for deployment_id in due or ():
                 self.look(deployment_id, sweep=True)
             await asyncio.sleep(self._settings.sweep_seconds)
 
@@ -301,7 +302,7 @@ class Engine:
 
         That happens when a commit was done and its answer was lost: nothing was sent.
         """
-        rows = await self._asked(lambda: queries.held_by(self.worker_id), None)
+        rows = await self._asked(lambda: queries.held_by(self.worker_id))
         if rows is None:
             return
         self._in_doubt = False
@@ -321,14 +322,14 @@ class Engine:
             if held.task is not None:
                 held.task.cancel()
 
-    async def _asked(self, query: Callable[[], T], default: T) -> T:
-        """Run a query on the journal's thread; the default if the database is away."""
+    async def _asked(self, query: Callable[[], T]) -> T | None:
+        """Run a query on the journal's thread; None if the database is away."""
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._journal, _guarded_query, query)
         except Error as error:
             log.warning("query.failed", error=str(error).strip())
-            return default
+            return None
 
 
 def _flushed(deployment_id: int, ask: Ask) -> Answer:

@@ -22,7 +22,8 @@ from deployctl.engine.drivers.base import (
     TargetRef,
 )
 from deployctl.engine.verify import verify
-from deployctl.services.operations import Claim, Report
+from deployctl.services.claims import Claim
+from deployctl.services.operations import Report
 from strategies.health import Health, Healthy
 from strategies.operations import FirstLook, Move, Sight, first_look, settled
 from strategies.states import OperationState

@@ -35,7 +35,7 @@ CHANNEL = "engine"
 PATIENCE_SECONDS = 20.0
 
 
-class EngineConsumer(AsyncConsumer):
+class EngineConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels is untyped
     """Hears that a deployment changed, and notes it."""
 
     def __init__(self, engine: Engine) -> None:

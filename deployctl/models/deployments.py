@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from strategies.states import AT_REST, LIVE, OPEN, Direction, OperationState, State
 
@@ -28,7 +29,7 @@ class Plan(models.Model):
     hash = models.CharField(max_length=64, primary_key=True)
     content = models.JSONField()
     course = models.JSONField()
-    created_at = models.DateTimeField(db_default=models.functions.Now())
+    created_at = models.DateTimeField(db_default=Now())
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+"
     )
@@ -54,7 +55,7 @@ class Deployment(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+"
     )
-    created_at = models.DateTimeField(db_default=models.functions.Now())
+    created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True, blank=True)
     rested_at = models.DateTimeField(null=True, blank=True)
 
@@ -197,7 +198,7 @@ class Command(models.Model):
     deployment = models.ForeignKey(Deployment, models.PROTECT)
     body_hash = models.CharField(max_length=64)
     answer = models.JSONField()
-    at = models.DateTimeField(db_default=models.functions.Now())
+    at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 
 #: The one pattern for versions and names that reach a target: see `agent.py`.
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._+:@/-]{0,127}$"
@@ -12,7 +13,7 @@ class Application(models.Model):
     """One product with versions of its own."""
 
     name = models.CharField(max_length=128, unique=True)
-    created_at = models.DateTimeField(db_default=models.functions.Now())
+    created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
         return self.name
@@ -23,7 +24,7 @@ class Environment(models.Model):
 
     name = models.CharField(max_length=128, unique=True)
     is_production = models.BooleanField(default=False)
-    created_at = models.DateTimeField(db_default=models.functions.Now())
+    created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
         return self.name
@@ -39,7 +40,7 @@ class Version(models.Model):
     digest = models.CharField(max_length=200, blank=True)
     notes = models.TextField(blank=True)
     ticket = models.CharField(max_length=200, blank=True)
-    created_at = models.DateTimeField(db_default=models.functions.Now())
+    created_at = models.DateTimeField(db_default=Now())
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     withdrawn_reason = models.TextField(blank=True)
 
@@ -87,7 +88,7 @@ class Target(models.Model):
     )
     fence = models.BigIntegerField(default=0)
     quiet_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(db_default=models.functions.Now())
+    created_at = models.DateTimeField(db_default=Now())
     removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 
 
 class Worker(models.Model):
@@ -11,8 +12,8 @@ class Worker(models.Model):
     host = models.CharField(max_length=200)
     pid = models.IntegerField()
     version = models.CharField(max_length=64)
-    started_at = models.DateTimeField(db_default=models.functions.Now())
-    beat_at = models.DateTimeField(db_default=models.functions.Now())
+    started_at = models.DateTimeField(db_default=Now())
+    beat_at = models.DateTimeField(db_default=Now())
     #: Set when it stopped by itself: its claims may be taken over at once.
     left_at = models.DateTimeField(null=True, blank=True)
 

@@ -21,6 +21,7 @@ from deployctl.models import (
     Version,
 )
 from deployctl.models.fleet import Health
+from deployctl.queries.plans import plan_of
 from deployctl.services import audit, journal, operations, plans
 from deployctl.services.people import Actor, require
 from deployctl.services.turn import Turn
@@ -133,7 +134,7 @@ def start_deployment(deployment_id: int, *, by: Actor) -> Deployment:
         with journal.opened(deployment_id) as turn:
             require(by, "start", turn.row.environment.name)
             _check_startable(turn)
-            plan = plans.plan_of(turn.row)
+            plan = plan_of(turn.row)
             chosen = _as_planned(turn, plan)
             _write_operations(turn, plan)
             turn.by = by

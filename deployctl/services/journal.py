@@ -14,8 +14,10 @@ from dataclasses import dataclass, field, replace
 
 from django.db import IntegrityError, transaction
 
+from deployctl.services import claims as claiming
 from deployctl.services import operations
-from deployctl.services.operations import Claim, Report
+from deployctl.services.claims import Claim
+from deployctl.services.operations import Report
 from deployctl.services.turn import Turn
 
 #: An operation is overdue this long after its worker should have given up by itself.
@@ -119,7 +121,7 @@ def settle(turn: Turn, worker_id: int, reports: Sequence[Report]) -> frozenset[i
     if drifts:
         turn.drifted([row for row in held if row.id in drifts], drifts)
     gone = {row.id for row in held if by_id[row.id].let_go}
-    operations.unclaim(sorted(gone))
+    claiming.unclaim(sorted(gone))
     rest = [row for row in held if row.id not in drifts.keys() | gone]
     turn.settled([(row, by_id[row.id]) for row in rest])
     return frozenset(row.id for row in held)
@@ -139,8 +141,8 @@ def adopt(turn: Turn, ask: Ask) -> list[Claim]:
     doubtful = turn.progress.whole, turn.progress.back
     if ask.places <= 0 or not any(t.unknown + t.verifying for t in doubtful):
         return []
-    ids = operations.orphans(turn.id, ask.places)
-    return operations.adopt(ids, ask.worker_id, turn.now) if ids else []
+    ids = claiming.orphans(turn.id, ask.places)
+    return claiming.adopt(ids, ask.worker_id, turn.now) if ids else []
 
 
 def claim(turn: Turn, ask: Ask, places: int, *, one_by_one: bool) -> list[Claim]:
@@ -148,7 +150,7 @@ def claim(turn: Turn, ask: Ask, places: int, *, one_by_one: bool) -> list[Claim]
     start = turn.start
     if start is None or places <= 0:
         return []
-    picked = operations.pick(turn.id, start, places, turn.now, list(ask.fenced))
+    picked = claiming.pick(turn.id, start, places, turn.now, list(ask.fenced))
     ids = [operation_id for operation_id, _ in picked]
     claims = _claimed_singly(turn, ask, ids) if one_by_one else _claimed(turn, ask, ids)
     turn.claimed(claims)
@@ -159,7 +161,7 @@ def _claimed(turn: Turn, ask: Ask, ids: list[int]) -> list[Claim]:
     if not ids:
         return []
     seconds = turn.progress.course.limits.apply_seconds
-    return operations.claim(ids, ask.worker_id, turn.now, seconds)
+    return claiming.claim(ids, ask.worker_id, turn.now, seconds)
 
 
 def _claimed_singly(turn: Turn, ask: Ask, ids: list[int]) -> list[Claim]:

@@ -6,21 +6,18 @@ them decides anything: states come in as the core has chosen them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import psycopg
 from django.db import connection
 
-from strategies.health import Health
-from strategies.messages import Start
 from strategies.states import Direction, OperationState
 
 
-def _cursor() -> psycopg.Cursor[Any]:
+def sql() -> psycopg.Cursor[Any]:
     """Return a cursor that sends values apart from the statement.
 
     Django's own puts them into its text, so that nothing is ever prepared; these few
@@ -30,7 +27,7 @@ def _cursor() -> psycopg.Cursor[Any]:
     return psycopg.Cursor(connection.connection)
 
 
-_OPEN = "('running', 'verifying', 'unknown')"
+OPEN_STATES = "('running', 'verifying', 'unknown')"
 
 
 @dataclass(frozen=True)
@@ -90,36 +87,6 @@ class Change:
     quiet: bool = False
 
 
-@dataclass(frozen=True)
-class Claim:
-    """One committed intent: what a worker may now do, and until when.
-
-    Seconds are what remained at the flush; count them from before it was asked.
-    `state` is running for a new effect, unknown or verifying for one to be settled.
-    """
-
-    operation_id: int
-    deployment_id: int
-    direction: Direction
-    position: int
-    state: OperationState
-    attempt: int
-    fence: int
-    from_version: str | None
-    to_version: str | None
-    was_available: bool
-    target_id: int
-    name: str
-    address: str
-    driver: str
-    settings: dict[str, Any]
-    apply_seconds: float
-    verify_seconds: float
-    settle_seconds: float
-    quiet: bool
-    health: Health = field(default_factory=Health)
-
-
 _ROW = """
     SELECT o.id, o.direction, o.position, o.step, o.state, o.attempt, o.fence,
            o.claimed_by_id, o.was_available, o.target_id, t.health <> 'unhealthy'
@@ -136,7 +103,7 @@ _AND_OF_DEPLOYMENT = "(o.deployment_id = %s) IS TRUE"
 def _rows(
     condition: str, parameters: Sequence[object], scope: str = _OF_DEPLOYMENT
 ) -> list[Row]:
-    with _cursor() as cursor:
+    with sql() as cursor:
         cursor.execute(_ROW.format(scope, condition), parameters)
         return [
             Row(r[0], Direction(r[1]), r[2], r[3], OperationState(r[4]), *r[5:])
@@ -171,7 +138,7 @@ def abandoned(
 ) -> list[Row]:
     """Return open operations whose worker is dead or gone, or which are overdue."""
     return _rows(
-        f"""o.state IN {_OPEN} AND o.claimed_by_id IS NOT NULL AND (
+        f"""o.state IN {OPEN_STATES} AND o.claimed_by_id IS NOT NULL AND (
             EXISTS (SELECT 1 FROM deployctl_worker w WHERE w.id = o.claimed_by_id
                 AND (w.left_at IS NOT NULL
                      OR w.beat_at < %s - make_interval(secs => %s)))
@@ -192,7 +159,7 @@ def excluded(deployment_id: int, start: int, stop: int) -> list[Row]:
 
 def count_pending(deployment_id: int, start: int, stop: int) -> tuple[int, int]:
     """Return how many are pending in a range, and on unavailable targets."""
-    with _cursor() as cursor:
+    with sql() as cursor:
         cursor.execute(
             """
             SELECT count(*), count(*) FILTER (WHERE t.health = 'unhealthy')
@@ -202,8 +169,9 @@ def count_pending(deployment_id: int, start: int, stop: int) -> tuple[int, int]:
             """,
             [deployment_id, start, stop],
         )
-        pending, unavailable = cursor.fetchone()
-        return pending, unavailable
+        for pending, unavailable in cursor:
+            return pending, unavailable
+    raise AssertionError("an aggregate has one row")
 
 
 def write(
@@ -214,7 +182,7 @@ def write(
     An operation that is open no more, or unknown, is held by nobody afterwards.
     """
     ordered = sorted(changes, key=lambda change: change.id)
-    with _cursor() as cursor:
+    with sql() as cursor:
         cursor.execute(
             """
             UPDATE deployctl_operation o
@@ -247,7 +215,7 @@ def write(
 
 
 def _write_targets(changes: list[Change], now: datetime) -> None:
-    with _cursor() as cursor:
+    with sql() as cursor:
         cursor.execute(
             """
             UPDATE deployctl_target t
@@ -281,7 +249,7 @@ def _write_targets(changes: list[Change], now: datetime) -> None:
 
 def drifted(deployment_id: int, found: dict[int, str | None]) -> None:
     """Make the version found on a target the one that a return goes back to."""
-    with _cursor() as cursor:
+    with sql() as cursor:
         cursor.execute(
             """
             UPDATE deployctl_operation o SET from_version = c.version
@@ -292,130 +260,13 @@ def drifted(deployment_id: int, found: dict[int, str | None]) -> None:
         )
 
 
-def pick(
-    deployment_id: int, start: Start, places: int, now: datetime, fenced: list[str]
-) -> list[tuple[int, bool]]:
-    """Return (operation id, target is available) of what may be claimed, in order.
-
-    Left out are subjects that are open elsewhere, and those that must stay quiet.
-    """
-    at_most = min(start.at_most, places)
-    free = min(start.available_at_most, at_most)
-    order = "DESC" if start.direction is Direction.RETURN else "ASC"
-    query = f"""
-        SELECT o.id, t.health <> 'unhealthy', o.position
-          FROM deployctl_operation o JOIN deployctl_target t ON t.id = o.target_id
-         WHERE o.deployment_id = %s AND o.direction = %s AND o.state = 'pending'
-           AND o.position >= %s AND o.position < %s
-           AND (t.quiet_at IS NULL OR t.quiet_at <= %s OR t.driver = ANY(%s))
-           AND o.target_id <> ALL (ARRAY(
-                SELECT x.target_id FROM deployctl_operation x
-                 WHERE x.state IN {_OPEN} AND x.deployment_id <> %s))
-           {{}} ORDER BY o.position {order} LIMIT %s
-    """
-    span = [start.direction.value, start.start, start.stop]
-    given = [deployment_id, *span, now, fenced, deployment_id]
-    with _cursor() as cursor:
-        if free >= at_most:
-            cursor.execute(query.format(""), [*given, at_most])
-            return [(row[0], row[1]) for row in cursor.fetchall()]
-        # Not enough room for all: so many on available targets, the rest on others.
-        rows: list[tuple[int, bool, int]] = []
-        for condition, limit in (("<>", free), ("=", at_most)):
-            if limit:
-                part = query.format(f"AND t.health {condition} 'unhealthy'")
-                cursor.execute(part, [*given, limit])
-                rows += cursor.fetchall()
-    rows.sort(key=lambda row: row[2], reverse=order == "DESC")
-    return [(row[0], row[1]) for row in rows[:at_most]]
-
-
-def claim(
-    ids: list[int], worker_id: int, now: datetime, apply_seconds: float
-) -> list[Claim]:
-    """Make these pending operations running, each with its target's next fence."""
-    return _taken(
-        """state = 'running', attempt = o.attempt + 1, started_at = %s, ended_at = NULL,
-           error = '', output = '', was_available = b.available,
-           apply_by = %s + make_interval(secs => %s), verify_by = NULL,
-           settle_by = NULL, claimed_by_id = %s""",
-        [now, now, apply_seconds, worker_id],
-        ids,
-        now,
-    )
-
-
-def adopt(ids: list[int], worker_id: int, now: datetime) -> list[Claim]:
-    """Take open operations that nobody holds, each with its target's next fence.
-
-    The new fence shuts out the attempt whose end nobody saw.
-    """
-    return _taken("claimed_by_id = %s", [worker_id], ids, now)
-
-
-def orphans(deployment_id: int, limit: int) -> list[int]:
-    """Return the ids of open operations that nobody holds."""
-    with _cursor() as cursor:
-        cursor.execute(
-            f"""SELECT id FROM deployctl_operation
-                 WHERE deployment_id = %s AND state IN {_OPEN}
-                   AND claimed_by_id IS NULL ORDER BY id LIMIT %s""",
-            [deployment_id, limit],
-        )
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _taken(
-    assignments: str, parameters: list[object], ids: list[int], now: datetime
-) -> list[Claim]:
-    with _cursor() as cursor:
-        cursor.execute(
-            f"""
-            WITH b AS (
-                UPDATE deployctl_target t SET fence = t.fence + 1
-                 WHERE t.id IN (SELECT target_id FROM deployctl_operation
-                                 WHERE id = ANY(%s))
-                RETURNING t.id, t.fence, t.name, t.address, t.driver, t.settings,
-                          t.health <> 'unhealthy' AS available,
-                          t.quiet_at IS NULL OR t.quiet_at <= %s AS quiet
-            )
-            UPDATE deployctl_operation o SET fence = b.fence, {assignments}
-              FROM b WHERE o.id = ANY(%s) AND o.target_id = b.id
-            RETURNING o.id, o.deployment_id, o.direction, o.position, o.state,
-                      o.attempt, o.fence, o.from_version, o.to_version,
-                      o.was_available, b.id, b.name, b.address, b.driver, b.settings,
-                      EXTRACT(EPOCH FROM o.apply_by - %s)::float8,
-                      EXTRACT(EPOCH FROM o.verify_by - %s)::float8,
-                      EXTRACT(EPOCH FROM o.settle_by - %s)::float8, b.quiet
-            """,
-            [ids, now, *parameters, ids, now, now, now],
-        )
-        return sorted(
-            (_claim(row) for row in cursor.fetchall()), key=lambda c: c.position
-        )
-
-
-def _claim(row: tuple[Any, ...]) -> Claim:
-    seconds = [max(0.0, value or 0.0) for value in row[15:18]]
-    return Claim(
-        *row[:2],
-        Direction(row[2]),
-        row[3],
-        OperationState(row[4]),
-        *row[5:14],
-        json.loads(row[14]),
-        *seconds,
-        quiet=row[18],
-    )
-
-
 def write_return(deployment_id: int) -> list[tuple[int, int, str | None, bool]]:
     """Write the return of every operation ever claimed whose release was not recorded.
 
     Returns:
         (position, target id, version to go back to, target available), by position.
     """
-    with _cursor() as cursor:
+    with sql() as cursor:
         cursor.execute(
             """
             WITH written AS (
@@ -443,7 +294,7 @@ def failed_positions(
     deployment_id: int, start: int, stop: int, limit: int
 ) -> list[int]:
     """Return positions of failed forward operations, the first to fail first."""
-    with _cursor() as cursor:
+    with sql() as cursor:
         cursor.execute(
             """SELECT position FROM deployctl_operation
                 WHERE deployment_id = %s AND direction = 'forward'
@@ -454,25 +305,15 @@ def failed_positions(
         return [row[0] for row in cursor.fetchall()]
 
 
-def unclaim(ids: list[int]) -> None:
-    """Let go of these operations, so that another worker may take them."""
-    if ids:
-        with _cursor() as cursor:
-            cursor.execute(
-                "UPDATE deployctl_operation SET claimed_by_id = NULL"
-                " WHERE id = ANY(%s)",
-                [ids],
-            )
-
-
 def aim(operation_id: int) -> str | None:
     """Return the version that an operation is to reach."""
-    with _cursor() as cursor:
+    with sql() as cursor:
         cursor.execute(
             "SELECT to_version FROM deployctl_operation WHERE id = %s", [operation_id]
         )
-        version: str | None = cursor.fetchone()[0]
-        return version
+        for (version,) in cursor:
+            return str(version)
+    return None
 
 
 def plan_forward(
@@ -482,7 +323,7 @@ def plan_forward(
 ) -> None:
     """Write the forward operations: (position, target, from version, step, batch)."""
     columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
-    with _cursor() as cursor:
+    with sql() as cursor:
         cursor.execute(
             """
             INSERT INTO deployctl_operation

@@ -1,4 +1,4 @@
-"""Plans as rows, and the projection of progress onto a deployment's columns.
+"""Plans kept as rows, and the projection of progress onto a deployment's columns.
 
 It computes no plan and takes no decision: both are `strategies`' affair.
 """
@@ -6,7 +6,6 @@ It computes no plan and takes no decision: both are `strategies`' affair.
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
 
 from django.db import transaction
 
@@ -14,7 +13,6 @@ from deployctl.models import Deployment, Plan
 from deployctl.services.people import Actor
 from strategies import wire
 from strategies.progress import Progress
-from strategies.steps import Course
 from strategies.steps import Plan as PlanValue
 
 #: The columns that `project` writes; the journal saves just these.
@@ -48,28 +46,6 @@ def keep_plan(plan: PlanValue, *, by: Actor) -> Plan:
             },
         )
     return row
-
-
-def plan_of(deployment: Deployment) -> PlanValue:
-    """Return a deployment's whole plan, checked against its hash."""
-    return wire.load_plan(deployment.plan.content)
-
-
-@lru_cache(maxsize=256)
-def course_of(plan_hash: str) -> Course:
-    """Return the small part of a plan that the machine needs; plans never change."""
-    course: Course = wire.load(
-        Plan.objects.values_list("course", flat=True).get(pk=plan_hash)
-    )
-    return course
-
-
-def progress_of(deployment: Deployment) -> Progress:
-    """Return how far a deployment has come, as its row says."""
-    course = course_of(deployment.plan_id)
-    if deployment.progress is None:
-        return Progress.begin(course)
-    return wire.load_progress(deployment.progress, course)
 
 
 def project(

@@ -16,8 +16,10 @@ from django.db import connection
 
 from deployctl import doorbell
 from deployctl.models import Deployment
+from deployctl.queries.plans import progress_of
 from deployctl.services import audit, events, operations, plans
-from deployctl.services.operations import Change, Claim, Report, Row
+from deployctl.services.claims import Claim, unclaim
+from deployctl.services.operations import Change, Report, Row
 from deployctl.services.people import Actor
 from strategies import rules, wire
 from strategies.messages import (
@@ -60,7 +62,7 @@ class Turn:
     def __init__(self, row: Deployment, now: datetime) -> None:
         self.row = row
         self.now = now
-        self.progress = plans.progress_of(row)
+        self.progress = progress_of(row)
         self.start: Start | None = None
         self.quiet = False
         self.by: Actor | None = None
@@ -173,7 +175,7 @@ class Turn:
         applied = [row for row in lost if row.state is _S.VERIFYING]
         doubtful = [row for row in lost if row.state is not _S.VERIFYING]
         self.move([(row, _change(row, _S.UNKNOWN, quiet=True)) for row in doubtful])
-        operations.unclaim([row.id for row in applied])
+        unclaim([row.id for row in applied])
 
     def drifted(self, rows: Sequence[Row], found: dict[int, str | None]) -> None:
         """Record that targets were found at a third version, before it is changed."""
@@ -222,8 +224,8 @@ class Turn:
             where = self.progress.where(row.direction, row.position)
             key = (row.direction, where, row.state, now)
             groups[*key, was_available, is_available].append(row.position)
-        for key, positions in groups.items():
-            self.fold(OperationsMoved(*key, positions=tuple(sorted(positions))))
+        for key, found in groups.items():
+            self.fold(_moved(key, found))
 
     # -- what the machine asks for ----------------------------------------------
 
@@ -298,6 +300,19 @@ class Turn:
         audit.record_facts(row, self._facts, self.now, before, self.by)
         if changed or not self.quiet:
             doorbell.ring(self.id, row.seq)
+
+
+def _moved(key: tuple[Any, ...], positions: list[int]) -> OperationsMoved:
+    direction, where, was, now, was_available, is_available = key
+    return OperationsMoved(
+        direction=direction,
+        where=where,
+        was=was,
+        now=now,
+        was_available=was_available,
+        is_available=is_available,
+        positions=tuple(sorted(positions)),
+    )
 
 
 def _change(

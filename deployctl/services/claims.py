@@ -1,0 +1,188 @@
+"""Claims: which operations a worker may take now, and taking them, as set-based SQL.
+
+As in `operations`, the caller holds the deployment's lock and nothing is decided here:
+how many may start is what the core asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from deployctl.services.operations import OPEN_STATES, sql
+from strategies.health import Health
+from strategies.messages import Start
+from strategies.states import Direction, OperationState
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One committed intent: what a worker may now do, and until when.
+
+    Seconds are what remained at the flush; count them from before it was asked.
+    `state` is running for a new effect, unknown or verifying for one to be settled.
+    """
+
+    operation_id: int
+    deployment_id: int
+    direction: Direction
+    position: int
+    state: OperationState
+    attempt: int
+    fence: int
+    from_version: str | None
+    to_version: str | None
+    was_available: bool
+    target_id: int
+    name: str
+    address: str
+    driver: str
+    settings: dict[str, Any]
+    apply_seconds: float
+    verify_seconds: float
+    settle_seconds: float
+    quiet: bool
+    health: Health = field(default_factory=Health)
+
+
+def pick(
+    deployment_id: int, start: Start, places: int, now: datetime, fenced: list[str]
+) -> list[tuple[int, bool]]:
+    """Return (operation id, target is available) of what may be claimed, in order.
+
+    Left out are subjects that are open elsewhere, and those that must stay quiet.
+    """
+    at_most = min(start.at_most, places)
+    free = min(start.available_at_most, at_most)
+    order = "DESC" if start.direction is Direction.RETURN else "ASC"
+    query = f"""
+        SELECT o.id, t.health <> 'unhealthy', o.position
+          FROM deployctl_operation o JOIN deployctl_target t ON t.id = o.target_id
+         WHERE o.deployment_id = %s AND o.direction = %s AND o.state = 'pending'
+           AND o.position >= %s AND o.position < %s
+           AND (t.quiet_at IS NULL OR t.quiet_at <= %s OR t.driver = ANY(%s))
+           AND o.target_id <> ALL (ARRAY(
+                SELECT x.target_id FROM deployctl_operation x
+                 WHERE x.state IN {OPEN_STATES} AND x.deployment_id <> %s))
+           {{}} ORDER BY o.position {order} LIMIT %s
+    """
+    span = [start.direction.value, start.start, start.stop]
+    given = [deployment_id, *span, now, fenced, deployment_id]
+    with sql() as cursor:
+        if free >= at_most:
+            cursor.execute(query.format(""), [*given, at_most])
+            return [(row[0], row[1]) for row in cursor.fetchall()]
+        # Not enough room for all: so many on available targets, the rest on others.
+        rows: list[tuple[int, bool, int]] = []
+        for condition, limit in (("<>", free), ("=", at_most)):
+            if limit:
+                part = query.format(f"AND t.health {condition} 'unhealthy'")
+                cursor.execute(part, [*given, limit])
+                rows += cursor.fetchall()
+    rows.sort(key=lambda row: row[2], reverse=order == "DESC")
+    return [(row[0], row[1]) for row in rows[:at_most]]
+
+
+def claim(
+    ids: list[int], worker_id: int, now: datetime, apply_seconds: float
+) -> list[Claim]:
+    """Make these pending operations running, each with its target's next fence."""
+    return _taken(
+        """state = 'running', attempt = o.attempt + 1, started_at = %s, ended_at = NULL,
+           error = '', output = '', was_available = b.available,
+           apply_by = %s + make_interval(secs => %s), verify_by = NULL,
+           settle_by = NULL, claimed_by_id = %s""",
+        [now, now, apply_seconds, worker_id],
+        ids,
+        now,
+    )
+
+
+def adopt(ids: list[int], worker_id: int, now: datetime) -> list[Claim]:
+    """Take open operations that nobody holds, each with its target's next fence.
+
+    The new fence shuts out the attempt whose end nobody saw.
+    """
+    return _taken("claimed_by_id = %s", [worker_id], ids, now)
+
+
+def orphans(deployment_id: int, limit: int) -> list[int]:
+    """Return the ids of open operations that nobody holds."""
+    with sql() as cursor:
+        cursor.execute(
+            f"""SELECT id FROM deployctl_operation
+                 WHERE deployment_id = %s AND state IN {OPEN_STATES}
+                   AND claimed_by_id IS NULL ORDER BY id LIMIT %s""",
+            [deployment_id, limit],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _taken(
+    assignments: str, parameters: list[object], ids: list[int], now: datetime
+) -> list[Claim]:
+    with sql() as cursor:
+        cursor.execute(
+            f"""
+            WITH b AS (
+                UPDATE deployctl_target t SET fence = t.fence + 1
+                 WHERE t.id IN (SELECT target_id FROM deployctl_operation
+                                 WHERE id = ANY(%s))
+                RETURNING t.id, t.fence, t.name, t.address, t.driver, t.settings,
+                          t.health <> 'unhealthy' AS available,
+                          t.quiet_at IS NULL OR t.quiet_at <= %s AS quiet
+            )
+            UPDATE deployctl_operation o SET fence = b.fence, {assignments}
+              FROM b WHERE o.id = ANY(%s) AND o.target_id = b.id
+            RETURNING o.id, o.deployment_id, o.direction, o.position, o.state,
+                      o.attempt, o.fence, o.from_version, o.to_version,
+                      o.was_available, b.id, b.name, b.address, b.driver, b.settings,
+                      EXTRACT(EPOCH FROM o.apply_by - %s)::float8,
+                      EXTRACT(EPOCH FROM o.verify_by - %s)::float8,
+                      EXTRACT(EPOCH FROM o.settle_by - %s)::float8, b.quiet
+            """,
+            [ids, now, *parameters, ids, now, now, now],
+        )
+        return sorted(
+            (_claim(row) for row in cursor.fetchall()), key=lambda c: c.position
+        )
+
+
+def _claim(row: tuple[Any, ...]) -> Claim:
+    apply_seconds, verify_seconds, settle_seconds = (
+        max(0.0, seconds or 0.0) for seconds in row[15:18]
+    )
+    return Claim(
+        operation_id=row[0],
+        deployment_id=row[1],
+        direction=Direction(row[2]),
+        position=row[3],
+        state=OperationState(row[4]),
+        attempt=row[5],
+        fence=row[6],
+        from_version=row[7],
+        to_version=row[8],
+        was_available=row[9],
+        target_id=row[10],
+        name=row[11],
+        address=row[12],
+        driver=row[13],
+        settings=json.loads(row[14]),
+        apply_seconds=apply_seconds,
+        verify_seconds=verify_seconds,
+        settle_seconds=settle_seconds,
+        quiet=row[18],
+    )
+
+
+def unclaim(ids: list[int]) -> None:
+    """Let go of these operations, so that another worker may take them."""
+    if ids:
+        with sql() as cursor:
+            cursor.execute(
+                "UPDATE deployctl_operation SET claimed_by_id = NULL"
+                " WHERE id = ANY(%s)",
+                [ids],
+            )

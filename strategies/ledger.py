@@ -319,8 +319,11 @@ class Ledger:
 
     def _run(self, at: datetime) -> None:
         """Do what the machine decides, until it asks only for claims and timers."""
-        while self._decided(at):
-            pass
+        # A batch is opened and closed, and little else; more is a rule that loops.
+        for _ in range(100 + 4 * len(self.rows)):
+            if not self._decided(at):
+                return
+        raise RuntimeError(f"it never stopped deciding: {self.progress}")
 
     def _decided(self, at: datetime) -> bool:
         self._start, self.due_at = None, None

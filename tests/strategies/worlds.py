@@ -15,12 +15,18 @@ from strategies import rules
 from strategies.ledger import Claim, Ledger, Report
 from strategies.messages import (
     Abort,
+    AbortAsked,
     Command,
     Halted,
+    Held,
     OperationsMoved,
     Pause,
+    Rested,
     Resume,
+    Resumed,
     RollBack,
+    RollBackAsked,
+    RollbackPlanned,
     Start,
     WakeAt,
 )
@@ -69,7 +75,12 @@ class World:
         self.claimed: list[tuple[Direction, int]] = []
         self.refolded = Progress.begin(plan.course)
         self._seen_events = 0
+        # An oracle of its own, from the facts alone: what a person was told.
         self._grid: dict[tuple[Direction, int], OperationState] = {}
+        self._attempts: Counter[tuple[Direction, int]] = Counter()
+        self._is_held = self._is_stopped = self._is_returning = False
+        up = plan.course.selected - len(set(unhealthy))
+        self._floor = min(plan.course.limits.floor, up)
 
     # -- reading ------------------------------------------------------------------
 
@@ -235,8 +246,44 @@ class World:
         if now.state is not was.state:
             assert now.state in TRANSITIONS[was.state], (was.state, now.state)
         assert now.rest is None or now.open == 0, "no rest while something is open"
+        self._note(fact)
         if isinstance(fact, OperationsMoved):
             self._check_move(fact, was)
+        elif isinstance(fact, Halted):
+            self._check_halt(fact)
+        elif isinstance(fact, RollbackPlanned):
+            assert fact.count == len(self._touched()), "what was touched returns"
+        elif isinstance(fact, Rested) and fact.state is State.ROLLED_BACK:
+            back = {self._grid.get((RETURN, p)) for p in self._touched()}
+            assert back <= {S.SUCCEEDED, S.SKIPPED}, "rolled back means restored"
+
+    def _note(self, fact: Any) -> None:
+        """Remember what was asked, as a person who watches would."""
+        if isinstance(fact, Held):
+            self._is_held = True
+        elif isinstance(fact, Resumed | AbortAsked | RollBackAsked):
+            self._is_held = False
+        if isinstance(fact, Halted | AbortAsked | RollBackAsked):
+            self._is_stopped = True
+            self._is_returning = isinstance(fact, RollBackAsked)
+
+    def _touched(self) -> set[int]:
+        return {
+            position
+            for (direction, position), attempts in self._attempts.items()
+            if direction is FORWARD and attempts > 0
+            if self._grid[FORWARD, position] is not S.SKIPPED
+        }
+
+    def _check_halt(self, fact: Halted) -> None:
+        if fact.rule == "max_failures":
+            assert fact.threshold == self.plan.course.limits.max_failures
+            assert len(self._failed()) > fact.threshold, "not before the budget"
+            assert len(fact.positions) == fact.observed == fact.threshold + 1
+        assert set(fact.positions) <= self._failed(), "evidence is what failed"
+
+    def _failed(self) -> set[int]:
+        return {p for (d, p), s in self._grid.items() if d is FORWARD and s is S.FAILED}
 
     def _check_move(self, fact: OperationsMoved, was: Progress) -> None:
         stored = S.PENDING if fact.now is S.RELEASED else fact.now
@@ -245,16 +292,34 @@ class World:
             before = self._grid.get((fact.direction, position), S.PENDING)
             assert before is fact.was, "the event stream rebuilds the grid"
             self._grid[fact.direction, position] = stored
-        if fact.now is not S.RUNNING:
-            return
-        assert was.may_claim, "no claim after a hold, a halt or an abort"
+            self._count_attempt(fact, (fact.direction, position))
+        if fact.now is S.RUNNING:
+            self._check_claims(fact, was)
+
+    def _count_attempt(self, fact: OperationsMoved, key: tuple[Direction, int]) -> None:
+        self._attempts[key] += (fact.now is S.RUNNING) - (fact.now is S.RELEASED)
+        if fact.now is S.PENDING and fact.was in (S.FAILED, S.UNRESOLVED):
+            self._attempts[key] *= fact.direction is FORWARD  # a return tried anew
+        elif fact.now is S.PENDING and fact.was is not S.UNKNOWN:
+            retries = self.plan.course.limits.retries
+            allowed = retries if fact.direction is FORWARD else max(1, retries)
+            assert self._attempts[key] <= allowed, "retries run out"
+
+    def _check_claims(self, fact: OperationsMoved, was: Progress) -> None:
+        assert was.may_claim, "the machine says that nothing may be claimed"
+        assert not self._is_held, "no claim after a hold"
+        returning = fact.direction is RETURN
+        assert returning is self._is_returning, "claims go the way that was asked"
         count = len(fact.positions)
         assert was.open + count <= was.course.limits.parallelism
         if fact.was_available:
-            assert was.available - count >= was.floor, "a claim keeps the floor"
-        if fact.direction is FORWARD:
-            limit = was.course.limits.max_failures
-            assert limit is None or was.whole.failed <= limit, "no claim over budget"
+            assert was.available - count >= self._floor, "a claim keeps the floor"
+        if returning:
+            assert set(fact.positions) <= self._touched(), "only the touched return"
+            return
+        assert not self._is_stopped, "no claim after a halt or an abort"
+        limit = was.course.limits.max_failures
+        assert limit is None or len(self._failed()) <= limit, "no claim over budget"
 
 
 def check_rows(ledger: Ledger) -> None:
@@ -267,7 +332,8 @@ def check_rows(ledger: Ledger) -> None:
     if p.opened is not None:
         span = [r for r in ahead if p.opened.start <= r.position < p.opened.stop]
         assert p.batch_tally == rebuilt([row.state for row in span])
-        assert p.opened.unavailable == _pending_unavailable(ledger, span)
+        if not p.return_planned:  # after that nothing forward is claimed again
+            assert p.opened.unavailable == _pending_unavailable(ledger, span)
     if p.return_planned:
         assert p.return_unavailable == _pending_unavailable(ledger, back)
     busy = {row.position for row in rows if row.state in OPEN}

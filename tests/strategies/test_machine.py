@@ -1,0 +1,221 @@
+"""The machine under a world that misbehaves, and seeded faults that it must find.
+
+The net is only worth what it catches: each fault below is one that a rollout engine
+has had, put into ours, and looked for with the same runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from strategies import commands, ledger, operations, progress, rules
+from strategies.ledger import Ledger
+from strategies.messages import Start, TimePassed
+from strategies.progress import Progress
+from strategies.states import AT_REST, Direction, Intent, OperationState, State
+from strategies.tally import Tally
+from tests.strategies.machine import SETTINGS, Deployment, walks
+
+TestDeployment = Deployment.TestCase
+TestDeployment.settings = SETTINGS
+
+
+def test_long_walks():
+    """Deep random walks end in every way there is, and break no invariant."""
+    worlds = walks(100)
+    ends = {world.p.rest.state for world in worlds if world.p.rest}
+    assert ends == AT_REST - {State.SUPERSEDED}
+    seen = {f.now for world in worlds for f in world.facts if hasattr(f, "now")}
+    assert seen == set(OperationState)
+
+
+#: Fixed walks: a fault is found or it is not, the same on every machine.
+WALKS = 500
+
+real_actions, real_apply = rules.actions, Progress.apply
+real_touched = ledger.Row.touched
+
+
+def widened(p, extra):
+    """Return a progress whose budget is so much larger."""
+    limits = p.course.limits
+    if limits.max_failures is None:
+        return p
+    limits = replace(limits, max_failures=limits.max_failures + extra)
+    return replace(p, course=replace(p.course, limits=limits))
+
+
+def budget_one_too_large(patch):
+    """The failure over the budget does not halt (`>=` for `>`, the wrong way)."""
+    real = rules._fleet_verdict
+    patch.setattr(rules, "_fleet_verdict", lambda p: real(widened(p, 1)))
+
+
+def budget_one_too_small(patch):
+    """The last tolerated failure halts already."""
+    real = rules._fleet_verdict
+
+    def verdict(p):
+        halted = p.course.limits.max_failures and real(widened(p, -1))
+        return halted or real(p)
+
+    patch.setattr(rules, "_fleet_verdict", verdict)
+
+
+def hold_ignored(patch):
+    """A pause shows, but claims go on."""
+    patch.setattr(rules, "actions", lambda p: real_actions(replace(p, hold=None)))
+
+
+def abort_ignored(patch):
+    """An abort is noted, but claims go on."""
+
+    def actions(p):
+        aborted = p.intent is Intent.ABORT and p.rest is None
+        return real_actions(replace(p, intent=Intent.NONE) if aborted else p)
+
+    patch.setattr(rules, "actions", actions)
+
+
+def unknown_counted_as_closed(patch):
+    """An unknown operation gives up its slot."""
+    closed = property(lambda tally: tally.running + tally.verifying)
+    patch.setattr(Tally, "open", closed)
+
+
+def room_without_the_unavailable(patch):
+    """Claims look at the slots alone, not at the floor."""
+
+    def actions(p):
+        return tuple(
+            replace(a, available_at_most=a.at_most) if isinstance(a, Start) else a
+            for a in real_actions(p)
+        )
+
+    patch.setattr(rules, "actions", actions)
+
+
+def one_slot_too_many(patch):
+    """Parallelism is exceeded by one."""
+    patch.setattr(rules, "_parallelism", lambda p: p.course.limits.parallelism + 1)
+    batch = rules._deploying
+
+    def deploying(p, step):
+        return batch(p, replace(step, parallelism=step.parallelism + 1))
+
+    patch.setattr(rules, "_deploying", deploying)
+
+
+def release_keeps_the_claim(patch):
+    """What was given back still counts as touched."""
+
+    def apply(p, fact, at):
+        now = real_apply(p, fact, at)
+        is_release = getattr(fact, "now", None) is OperationState.RELEASED
+        forward = is_release and fact.direction is Direction.FORWARD
+        return replace(now, claims=p.claims) if forward else now
+
+    patch.setattr(Progress, "apply", apply)
+
+
+def return_only_of_the_succeeded(patch):
+    """Failed and unsettled targets are left out of the return."""
+    done = OperationState.SUCCEEDED
+    patch.setattr(ledger.Row, "touched", property(lambda row: row.state is done))
+
+
+def rest_with_open_ones(patch):
+    """An abort ends at once, whatever is still in flight."""
+
+    def actions(p):
+        aborted = p.intent is Intent.ABORT and p.rest is None
+        return (
+            rules._stopping(replace(p, whole=Tally())) if aborted else (real_actions(p))
+        )
+
+    patch.setattr(rules, "actions", actions)
+
+
+def timer_that_never_runs_out(patch):
+    """The progress deadline asks for itself again when it has passed."""
+
+    def apply(p, fact, at):
+        now = real_apply(p, fact, at)
+        again = isinstance(fact, TimePassed) and fact.timer == "progress"
+        return replace(now, progress_by=p.progress_by) if again else now
+
+    patch.setattr(Progress, "apply", apply)
+
+
+def stale_reports_count(patch):
+    """A worker that was declared dead still has a say."""
+    patch.setattr(ledger.Report, "__hash__", lambda report: 0, raising=False)
+    real = Ledger.flush
+
+    def flush(self, reports, at, places):
+        keys = [(r.direction, r.position) for r in reports]
+        rows = [self.rows[key] for key in keys if key in self.rows]
+        fresh = [
+            replace(report, number=row.number)
+            for report, row in zip(reports, rows, strict=True)
+        ]
+        return real(self, fresh, at, places)
+
+    patch.setattr(Ledger, "flush", flush)
+
+
+def doubts_are_passed_over(patch):
+    """An unresolved operation is neither waited for nor written off."""
+    patch.setattr(rules, "_doubtful", lambda p, tally, direction: ())
+
+
+def resume_needs_no_hold(patch):
+    """A granted resume lifts nothing."""
+    folds = {**progress._FOLDS}
+    folds[rules.Held] = lambda p, fact, at: p
+    patch.setattr(progress, "_FOLDS", folds)
+
+
+def retry_for_ever(patch):
+    """A failure is always tried again."""
+    again = OperationState.PENDING
+    patch.setattr(operations, "after_failure", lambda **_: again)
+
+
+def pause_clears_an_abort(patch):
+    """Resume takes an abort back."""
+    real = progress._FOLDS[commands.Resumed]
+    folds = {**progress._FOLDS}
+    folds[commands.AbortAsked] = lambda p, fact, at: replace(p, hold=None)
+    folds[commands.Resumed] = real
+    patch.setattr(progress, "_FOLDS", folds)
+
+
+FAULTS = [
+    budget_one_too_large,
+    budget_one_too_small,
+    hold_ignored,
+    abort_ignored,
+    unknown_counted_as_closed,
+    room_without_the_unavailable,
+    one_slot_too_many,
+    release_keeps_the_claim,
+    return_only_of_the_succeeded,
+    rest_with_open_ones,
+    timer_that_never_runs_out,
+    stale_reports_count,
+    doubts_are_passed_over,
+    resume_needs_no_hold,
+    retry_for_ever,
+    pause_clears_an_abort,
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_the_net_finds_a_seeded_fault(fault, monkeypatch):
+    """Each of these faults, put into the machine, breaks an invariant."""
+    fault(monkeypatch)
+    with pytest.raises((AssertionError, RuntimeError)):
+        walks(WALKS)

@@ -58,3 +58,16 @@ def database(url: str) -> dict[str, Any]:
         "PORT": str(parts.pop("port", "") or ""),
         "OPTIONS": {**KEEPALIVES, "application_name": "deployctl", **parts},
     }
+
+
+def bounded(options: dict[str, Any], *, lock_seconds: float) -> dict[str, Any]:
+    """Connection options under which no statement and no wait for a lock is endless.
+
+    A statement gets 15 s and a transaction that does nothing 30 s: a process that was
+    stopped in the middle must not hold a deployment's lock for long.
+    """
+    bounds = (
+        f"-c lock_timeout={round(lock_seconds * 1000)}"
+        " -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000"
+    )
+    return {**options, "options": f"{options.get('options', '')} {bounds}".strip()}

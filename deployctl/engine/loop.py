@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 #: After a database error a deployment is looked at again this much later.
 RETRY_SECONDS = 0.25
+#: After a fault of our own, which will hardly pass by itself, this much later.
+FAULT_SECONDS = 5.0
 #: At most one ring in this time for each deployment, unless its controls changed.
 RING_SECONDS = 0.025
 #: States in which an operation goes on here after its report.
@@ -207,6 +209,11 @@ class Engine:
         except Error as error:
             self._failed(deployment_id, reports, sweep, error)
             return
+        except Exception as error:
+            # One deployment that this version cannot read must not stop the others.
+            log.exception("flush.fault", deployment=deployment_id)
+            self._failed(deployment_id, reports, sweep, error, FAULT_SECONDS)
+            return
         if reports:
             crash.point("after_result")
         if not ask.quiet:
@@ -221,7 +228,12 @@ class Engine:
         return max(0, self._settings.places - len(self._held) + ending)
 
     def _failed(
-        self, deployment_id: int, reports: dict[int, Report], sweep: bool, error: Error
+        self,
+        deployment_id: int,
+        reports: dict[int, Report],
+        sweep: bool,
+        error: Exception,
+        wait_seconds: float = RETRY_SECONDS,
     ) -> None:
         """Keep what could not be brought, and bring it again a little later."""
         log.warning("flush.failed", deployment=deployment_id, error=str(error).strip())
@@ -234,7 +246,7 @@ class Engine:
                 self._desk.reports[deployment_id] = kept
             self.look(deployment_id, sweep=sweep)
 
-        asyncio.get_running_loop().call_later(RETRY_SECONDS, again)
+        asyncio.get_running_loop().call_later(wait_seconds, again)
 
     def _answered(
         self, deployment_id: int, ask: Ask, answer: Answer, asked_at: float
@@ -268,7 +280,7 @@ class Engine:
 
     def _stored(self, report: Report, *, accepted: bool) -> None:
         held = self._held.get(report.operation_id)
-        if held is None:
+        if held is None or held.claim.fence != report.fence:
             return
         if held.waiter is not None and not held.waiter.done():
             held.waiter.set_result(accepted)
@@ -286,14 +298,23 @@ class Engine:
         """Run one claim; a fault of ours leaves its outcome unknown, never unsaid."""
         try:
             driver = self._driver(claim.driver)
+        except LookupError as error:
+            # Nothing was sent, or nobody here can ever find out what became of it.
+            doubt = claim.state is OperationState.UNKNOWN
+            state = OperationState.UNRESOLVED if doubt else OperationState.FAILED
+            self._report_fault(claim, state, str(error))
+            return
+        try:
             await Runner(claim, driver, claim.health, self, asked_at).run()
         except Exception as error:
             log.exception("operation.fault", operation=claim.operation_id)
+            await asyncio.sleep(FAULT_SECONDS)
             text = f"the worker failed: {type(error).__name__}"
-            verifying = claim.state is OperationState.VERIFYING
-            state = OperationState.FAILED if verifying else OperationState.UNKNOWN
-            said = Report(claim.operation_id, claim.fence, state, error=text)
-            self.report(claim, said)
+            self._report_fault(claim, OperationState.UNKNOWN, text)
+
+    def _report_fault(self, claim: Claim, state: OperationState, text: str) -> None:
+        said = Report(claim.operation_id, claim.fence, state, error=text)
+        self.report(claim, said)
 
     # -- doubt -----------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
-from deployctl.engine import crash
+from deployctl.engine import clean, crash
 from deployctl.engine.drivers.base import (
     Driver,
     DriverError,
@@ -235,8 +235,8 @@ class Runner:
             fence=self.claim.fence,
             state=state,
             available=available,
-            observed=observed,
-            error=error,
-            output=output,
+            observed=clean.line(observed, limit=128) if observed else observed,
+            error=clean.line(error) if error else "",
+            output=clean.text(output) if output else "",
             drift=drift,
         )

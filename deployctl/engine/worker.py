@@ -20,8 +20,9 @@ from channels.exceptions import ChannelFull
 from channels.layers import get_channel_layer
 from channels.worker import Worker as ChannelsWorker
 from django.conf import settings
+from django.db import connections
 
-from deployctl import doorbell
+from deployctl import doorbell, environment
 from deployctl.engine import drivers
 from deployctl.engine.beats import Beats
 from deployctl.engine.loop import Engine
@@ -52,8 +53,12 @@ async def run() -> None:
     stopped = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stopped.set)
-    worker_id = await asyncio.to_thread(_arrive)
     timing = settings.ENGINE
+    default = connections.settings["default"]
+    default["OPTIONS"] = environment.bounded(
+        default["OPTIONS"], lock_seconds=timing.lock_timeout_seconds
+    )
+    worker_id = await asyncio.to_thread(_arrive)
     beats = Beats(
         worker_id, beat_seconds=timing.beat_seconds, trust_seconds=timing.trust_seconds
     )

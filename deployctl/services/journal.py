@@ -17,8 +17,9 @@ from django.db import IntegrityError, transaction
 from deployctl.services import claims as claiming
 from deployctl.services import operations
 from deployctl.services.claims import Claim
-from deployctl.services.operations import Report
+from deployctl.services.operations import Report, Row
 from deployctl.services.turn import Turn
+from strategies.states import OperationState
 
 #: An operation is overdue this long after its worker should have given up by itself.
 OVERDUE_GRACE_SECONDS = 30.0
@@ -120,11 +121,17 @@ def settle(turn: Turn, worker_id: int, reports: Sequence[Report]) -> frozenset[i
     drifts = {r.id: by_id[r.id].observed for r in held if by_id[r.id].drift}
     if drifts:
         turn.drifted([row for row in held if row.id in drifts], drifts)
-    gone = {row.id for row in held if by_id[row.id].let_go}
+    gone = {row.id for row in held if _lets_go(row, by_id[row.id])}
     claiming.unclaim(sorted(gone))
     rest = [row for row in held if row.id not in drifts.keys() | gone]
     turn.settled([(row, by_id[row.id]) for row in rest])
     return frozenset(row.id for row in held)
+
+
+def _lets_go(row: Row, report: Report) -> bool:
+    """Say whether somebody else should go on: what was seen applied is in no doubt."""
+    doubted = report.state is OperationState.UNKNOWN
+    return report.let_go or (doubted and row.state is not OperationState.RUNNING)
 
 
 def take_from_dead(turn: Turn, dead_seconds: float) -> None:

@@ -95,3 +95,32 @@ def add_targets(
         names = [row.name for row in rows]
         audit.record(by, "targets.added", environment, after={"targets": names[:100]})
     return rows
+
+
+def move_targets(
+    application: Application,
+    environment: Environment,
+    addresses: Mapping[str, str],
+    *,
+    by: Actor,
+) -> int:
+    """Give targets new addresses, by name; return how many had another one.
+
+    A plan made before does not start any more: it names how each target is reached.
+    """
+    require(by, "change targets", environment.name)
+    with transaction.atomic():
+        there = Target.objects.select_for_update().filter(
+            application=application, environment=environment, name__in=list(addresses)
+        )
+        moved = [t for t in there.order_by("pk") if t.address != addresses[t.name]]
+        for target in moved:
+            target.address = addresses[target.name]
+            target.driver_digest = driver_digest(
+                target.driver, target.address, target.settings
+            )
+        if moved:
+            Target.objects.bulk_update(moved, ["address", "driver_digest"])
+            names = {target.name: target.address for target in moved[:100]}
+            audit.record(by, "targets.moved", environment, after=names)
+    return len(moved)

@@ -27,9 +27,9 @@ from deployctl.launch.signals import signals
 
 # What runs before anything is served, in order; only the first is given the owner.
 PREPARE = (("migrate", "--verbosity=0"), ("make_admin",))
-PREPARE_DEMO: tuple[tuple[str, ...], ...] = ()
+PREPARE_DEMO: tuple[tuple[str, ...], ...] = (("demo",),)
 # What is kept running. Demo agents come first: a worker's first probes find them.
-DEMO_CHILDREN: tuple[tuple[str, ...], ...] = ()
+DEMO_CHILDREN: tuple[tuple[str, ...], ...] = (("demo_agents",),)
 WEB = ("web",)
 WORKER = ("worker",)
 
@@ -72,6 +72,7 @@ class Command(BaseCommand):
             "DATABASE_URL": addresses.app,
         }
         base.pop("DATABASE_OWNER_URL", None)
+        base.setdefault("DEPLOYCTL_SECRETS_DIR", str(places.data / "secrets"))
         supervisor.environment = {**base, "HOST": host, "PORT": str(port)}
         demo = environment.flag("DEMO", default=True)
         for step, command in enumerate((*PREPARE, *(PREPARE_DEMO if demo else ()))):

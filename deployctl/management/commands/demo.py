@@ -1,0 +1,153 @@
+"""`manage.py demo`: a small fleet to try things on, made once; agents are real.
+
+It writes the agents' configuration under DATA_DIR and enters their targets; it starts
+nothing (`demo_agents` does) and touches no other fleet.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from deployctl.models import Target
+from deployctl.services import fleet, versions
+from deployctl.services.fleet import NewTarget
+from deployctl.services.people import Actor, actor_of
+
+APPLICATION = "storefront"
+#: Environment, whether it is production, how many targets, the prefix of their names.
+PLACES = (("staging", False, 8, "stg"), ("production", True, 16, "prod"))
+ZONES = ("eu-west-1a", "eu-west-1b", "us-east-1a", "us-east-1b")
+RUNNING = "1.0.0"
+VERSIONS = (
+    (RUNNING, "What the demo fleet runs."),
+    ("1.1.0", "Works everywhere."),
+    ("1.2.0", "Fails its health check on three production targets."),
+)
+#: Production targets that cannot run 1.2.0: the first stands in a second batch of 4.
+UNHEALTHY = {"prod-06": ["1.2.0"], "prod-11": ["1.2.0"], "prod-14": ["1.2.0"]}
+APPLY_SECONDS = 0.8
+TOKEN = "demo-agents"  # noqa: S105  # the secret's name, not its value
+
+
+class Command(BaseCommand):
+    """Make the demo fleet, or give its agents free ports again."""
+
+    help = "Make an application, two environments, 24 targets and three versions."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do what is missing; run as often as you like."""
+        people = get_user_model().objects.filter(is_staff=True, is_active=True)
+        first = people.order_by("pk").first()
+        if first is None:
+            raise CommandError("There is no administrator; run make_admin first.")
+        by = actor_of(first, source="demo")
+        agents = configure(settings.DATA_DIR)
+        with transaction.atomic():
+            enter(by, agents)
+
+
+def configuration_file(data: Path) -> Path:
+    """Where the agents of this demo find their configuration."""
+    return data / "demo" / "agents.json"
+
+
+def configure(data: Path) -> dict[str, int]:
+    """Write the agents' configuration; return their ports, by target name.
+
+    Ports are kept from start to start, unless another program has taken one.
+    """
+    path = configuration_file(data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    token = data / "secrets" / TOKEN
+    if not token.is_file():
+        token.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        token.touch(mode=0o600)
+        token.write_text(secrets.token_urlsafe(32))
+    names = [
+        f"{prefix}-{n:02d}" for *_, many, prefix in PLACES for n in range(1, many + 1)
+    ]
+    known = json.loads(path.read_text())["agents"] if path.is_file() else []
+    ports = free_ports(names, {each["name"]: each["port"] for each in known})
+    content = {
+        "defaults": {"apply_seconds": APPLY_SECONDS, "version": RUNNING}
+        | {"token_file": str(token)},
+        "agents": [
+            {
+                "name": name,
+                "port": ports[name],
+                "state_dir": str(path.parent / name),
+                "unhealthy_versions": UNHEALTHY.get(name, []),
+            }
+            for name in names
+        ],
+    }
+    path.write_text(json.dumps(content, indent=1))
+    return ports
+
+
+def free_ports(names: list[str], wanted: dict[str, int]) -> dict[str, int]:
+    """Return a free port for each name: the wanted one where that is free."""
+    held: list[socket.socket] = []
+    ports: dict[str, int] = {}
+    try:
+        for name in names:
+            for port in (wanted.get(name, 0), 0):
+                listener = socket.socket()
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                held.append(listener)
+                try:
+                    listener.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                ports[name] = listener.getsockname()[1]
+                break
+    finally:
+        for listener in held:
+            listener.close()
+    return ports
+
+
+def enter(by: Actor, ports: dict[str, int]) -> None:
+    """Enter what is missing, and where the agents are now."""
+    application = fleet.add_application(APPLICATION, by=by)
+    for version, notes in VERSIONS:
+        versions.register_version(application, version, by=by, notes=notes)
+    for name, is_production, many, prefix in PLACES:
+        environment = fleet.add_environment(name, by=by, is_production=is_production)
+        addresses = {
+            f"{APPLICATION}-{prefix}-{n:02d}": address_of(ports[f"{prefix}-{n:02d}"])
+            for n in range(1, many + 1)
+        }
+        present = Target.objects.filter(
+            application=application, environment=environment
+        )
+        there = set(present.values_list("name", flat=True))
+        fleet.move_targets(application, environment, addresses, by=by)
+        new = [
+            NewTarget(
+                name=target,
+                address=address,
+                driver="agent",
+                settings={"token": TOKEN},
+                labels={"zone": ZONES[number % len(ZONES)]},
+                recorded_version=RUNNING,
+            )
+            for number, (target, address) in enumerate(addresses.items())
+            if target not in there
+        ]
+        if new:
+            fleet.add_targets(application, environment, new, by=by)
+
+
+def numbered(prefix: str, many: int) -> list[str]:
+    """Return the agents' names of one environment, in order."""
+    return [f"{prefix}-{number:02d}" for number in range(1, many + 1)]

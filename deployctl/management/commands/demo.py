@@ -72,9 +72,7 @@ def configure(data: Path) -> dict[str, int]:
         token.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         token.touch(mode=0o600)
         token.write_text(secrets.token_urlsafe(32))
-    names = [
-        f"{prefix}-{n:02d}" for *_, many, prefix in PLACES for n in range(1, many + 1)
-    ]
+    names = [name for *_, many, prefix in PLACES for name in numbered(prefix, many)]
     known = json.loads(path.read_text())["agents"] if path.is_file() else []
     ports = free_ports(names, {each["name"]: each["port"] for each in known})
     content = {
@@ -124,8 +122,8 @@ def enter(by: Actor, ports: dict[str, int]) -> None:
     for name, is_production, many, prefix in PLACES:
         environment = fleet.add_environment(name, by=by, is_production=is_production)
         addresses = {
-            f"{APPLICATION}-{prefix}-{n:02d}": address_of(ports[f"{prefix}-{n:02d}"])
-            for n in range(1, many + 1)
+            f"{APPLICATION}-{agent}": f"http://127.0.0.1:{ports[agent]}"
+            for agent in numbered(prefix, many)
         }
         present = Target.objects.filter(
             application=application, environment=environment

@@ -1,4 +1,4 @@
-"""The shell around the strategies: holds a version, refuses to import."""
+"""The product: one Django project and its one application; see docs/architecture.md."""
 
 from __future__ import annotations
 

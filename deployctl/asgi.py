@@ -8,5 +8,10 @@ from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deployctl.settings")
+# Before the next imports: what they name needs Django set up.
+pages = get_asgi_application()
 
-application = ProtocolTypeRouter({"http": get_asgi_application()})
+from deployctl.live.hub import Hub  # noqa: E402
+from deployctl.live.routing import sockets  # noqa: E402
+
+application = ProtocolTypeRouter({"http": pages, "websocket": sockets(Hub())})

@@ -2,10 +2,65 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import IntConverter
 
-from deployctl.web import health
+from deployctl.web import deployments, health, overview, people, room, targets, versions
+
+
+class RowConverter(IntConverter):
+    """A number that a row could have; larger ones are nobody's."""
+
+    regex = "[0-9]{1,15}"
+
+
+register_converter(RowConverter, "row")
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("sign-in/", people.sign_in, name="sign-in"),
+    path("sign-out/", people.sign_out, name="sign-out"),
+    path("", overview.overview, name="overview"),
+    path("fleet/", targets.target_list, name="target-list"),
+    path("targets/<row:target_id>/", targets.target_detail, name="target-detail"),
+    path("versions/", versions.version_list, name="version-list"),
+    path("versions/register/", versions.version_register, name="version-register"),
+    path(
+        "versions/<row:version_id>/withdraw/",
+        versions.version_withdraw,
+        name="version-withdraw",
+    ),
+    path("deployments/", deployments.deployment_list, name="deployment-list"),
+    path("deployments/new/", deployments.deployment_new, name="deployment-new"),
+    path(
+        "deployments/preview/",
+        deployments.deployment_preview,
+        name="deployment-preview",
+    ),
+    path(
+        "deployments/<row:deployment_id>/",
+        room.deployment_detail,
+        name="deployment-detail",
+    ),
+    path(
+        "deployments/<row:deployment_id>/live",
+        room.deployment_live,
+        name="deployment-live",
+    ),
+    path(
+        "deployments/<row:deployment_id>/actions/",
+        room.deployment_actions,
+        name="deployment-actions",
+    ),
+    path(
+        "deployments/<row:deployment_id>/command/",
+        room.deployment_command,
+        name="deployment-command",
+    ),
+    path(
+        "operations/<row:operation_id>/settle/",
+        room.operation_settle,
+        name="operation-settle",
+    ),
 ]

@@ -11,8 +11,6 @@ import os
 import signal
 import socket
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
 
 import structlog
 from channels.consumer import AsyncConsumer
@@ -22,7 +20,7 @@ from channels.worker import Worker as ChannelsWorker
 from django.conf import settings
 from django.db import connections
 
-from deployctl import doorbell, environment
+from deployctl import __version__, doorbell, environment
 from deployctl.engine import drivers
 from deployctl.engine.beats import Beats
 from deployctl.engine.loop import Engine
@@ -36,7 +34,7 @@ CHANNEL = "engine"
 PATIENCE_SECONDS = 20.0
 
 
-class EngineConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels is untyped
+class EngineConsumer(AsyncConsumer):
     """Hears that a deployment changed, and notes it."""
 
     def __init__(self, engine: Engine) -> None:
@@ -101,11 +99,7 @@ def fenced_kinds() -> list[str]:
 
 
 def _arrive() -> int:
-    try:
-        version = installed_version("deployctl")
-    except PackageNotFoundError:
-        version = "source"
-    return workers.arrive(socket.gethostname(), os.getpid(), version)
+    return workers.arrive(socket.gethostname(), os.getpid(), __version__)
 
 
 async def _hear() -> None:

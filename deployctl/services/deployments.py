@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from deployctl.models import (
     Application,
+    Command,
     Deployment,
     Environment,
     Operation,
@@ -23,7 +24,7 @@ from deployctl.models import (
 from deployctl.models.fleet import Health
 from deployctl.queries.plans import plan_of
 from deployctl.services import audit, journal, operations, plans
-from deployctl.services.people import Actor, require
+from deployctl.services.people import Actor, NotAllowed, require
 from deployctl.services.turn import Turn
 from strategies import Candidate, Plan, create_strategy
 from strategies.messages import Started
@@ -122,6 +123,54 @@ def create_deployment(
     return row
 
 
+def deploy(
+    application: Application,
+    environment: Environment,
+    version: Version,
+    plan: Plan,
+    *,
+    by: Actor,
+    key: str,
+    why: str = "",
+) -> Deployment:
+    """Freeze a plan and start it, both or neither, at most once for each key.
+
+    Raises:
+        NotAllowed: if this person may not.
+        Refused: as `start_deployment`; nothing was kept then but an audit entry.
+    """
+    done = Command.objects.filter(actor_id=by.user_id, key=key).first()
+    if done is not None:
+        return done.deployment
+    try:
+        with transaction.atomic():
+            row = create_deployment(
+                application, environment, version, plan, by=by, why=why
+            )
+            Command.objects.create(
+                actor_id=by.user_id,
+                key=key,
+                deployment=row,
+                body_hash=plan.hash,
+                answer={"started": row.pk},
+            )
+            return start_deployment(row.pk, by=by)
+    except (Refused, NotAllowed) as error:
+        denied = isinstance(error, NotAllowed)
+        audit.record(
+            by,
+            "deployment.start",
+            application,
+            result="denied" if denied else "refused",
+            reason=str(error),
+        )
+        raise
+    except IntegrityError as error:
+        if "command_once" not in str(error):
+            raise
+        return Command.objects.get(actor_id=by.user_id, key=key).deployment
+
+
 def start_deployment(deployment_id: int, *, by: Actor) -> Deployment:
     """Start a waiting deployment exactly as its plan says, or refuse.
 
@@ -145,26 +194,6 @@ def start_deployment(deployment_id: int, *, by: Actor) -> Deployment:
         if "one_live_deployment" not in str(error):
             raise
         raise _already_live(deployment_id) from None
-
-
-def cancel_deployment(deployment_id: int, *, by: Actor, reason: str = "") -> None:
-    """Cancel a deployment that has not started; nothing was touched.
-
-    Raises:
-        NotAllowed: if this person may not.
-        Refused: if it has started.
-    """
-    with transaction.atomic():
-        row = Deployment.objects.select_for_update(no_key=True).get(pk=deployment_id)
-        require(by, "cancel", row.environment.name)
-        if row.state != State.PENDING.value:
-            raise Refused("started", "It has started; abort it instead.")
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT clock_timestamp()")
-            row.rested_at = cursor.fetchone()[0]
-        row.state, row.reason = State.CANCELLED.value, "cancelled_by_user"
-        row.save(update_fields=["state", "reason", "rested_at"])
-        audit.record(by, "deployment.cancelled", row, reason=reason)
 
 
 def _check_startable(turn: Turn) -> None:

@@ -1,0 +1,190 @@
+"""Frames: what a page of a deployment must change, from the events it has not seen.
+
+The same for every viewer: it holds no buttons and knows no person, no socket and no
+request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+from django.template.loader import render_to_string
+
+from deployctl.models import Deployment, Event
+from deployctl.queries import cells, room
+from strategies import wire
+from strategies.states import Direction, OperationState
+
+Frame = dict[str, Any]
+#: A page further behind than this many events is given everything anew.
+FARTHEST = 500
+#: The units of the room that are swapped live, and what renders each.
+UNITS: Mapping[str, str] = {
+    "room-title": "deployments/_head.html",
+    "room-meta": "deployments/_meta.html",
+    "room-halt": "deployments/_halt.html",
+    "room-why": "deployments/_why.html",
+    "room-counters": "deployments/_counters.html",
+    "room-stages": "deployments/_stages.html",
+    "room-legend": "deployments/_legend.html",
+    "room-failures": "deployments/_failures.html",
+    "room-batches": "deployments/_batches.html",
+    "room-next": "deployments/_next.html",
+    "room-zones": "deployments/_zones.html",
+    "room-workers": "deployments/_workers.html",
+    "room-feed": "deployments/_feed.html",
+}
+_TO_RETURN = cells.letter(Direction.RETURN, OperationState.PENDING)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A deployment as of one event, and the grid's changes that led there.
+
+    Attributes:
+        seq: the number of that event.
+        head: control_version, title and the time of the event.
+        html: each unit by its id; empty when nobody was behind.
+        moves: position to letter for each event read, oldest first, up to `seq`.
+    """
+
+    seq: int
+    head: Mapping[str, Any]
+    html: Mapping[str, str]
+    moves: tuple[Mapping[int, str], ...]
+
+    def reaches(self, seq: int) -> bool:
+        """Whether a page at `seq` can be brought here by what was read."""
+        return self.seq - len(self.moves) <= seq <= self.seq
+
+    def frame(self, seq: int, known: Mapping[str, str] | None = None) -> Frame:
+        """Return the one frame that brings a page at `seq`, or later, here.
+
+        Units that are as in `known` are left out. `seq` must be within reach.
+        """
+        last: dict[int, str] = {}
+        for move in self.moves[len(self.moves) - (self.seq - seq) :]:
+            last.update(move)
+        old = known or {}
+        html = {unit: text for unit, text in self.html.items() if old.get(unit) != text}
+        return {
+            "kind": "state",
+            "from": seq,
+            "to": self.seq,
+            **self.head,
+            "html": html,
+            "cells": sorted(last.items()),
+        }
+
+
+def look(deployment_id: int, seqs: Collection[int]) -> Look:
+    """Look at a deployment once, for pages at these sequence numbers.
+
+    Raises:
+        Deployment.DoesNotExist: if there is none.
+    """
+    with _snapshot():
+        row = _row(deployment_id)
+        behind = [seq for seq in seqs if seq < row.seq]
+        after = max(min(behind, default=row.seq), row.seq - FARTHEST)
+        return Look(
+            seq=row.seq,
+            head=_head(row) if behind else {},
+            html=_render(deployment_id) if behind else {},
+            moves=_moves(row, after),
+        )
+
+
+def since(deployment_id: int, seq: int) -> Frame:
+    """Return the frame for a page at `seq`: what has changed, or everything.
+
+    Everything is for a page that has seen nothing (0), too little, or a history that
+    is not this one.
+
+    Raises:
+        Deployment.DoesNotExist: if there is none.
+    """
+    seen = look(deployment_id, [seq])
+    if seq <= 0 or not seen.reaches(seq):
+        return full(deployment_id)
+    return seen.frame(seq)
+
+
+def full(deployment_id: int) -> Frame:
+    """Return everything that is live, as a frame from 0; `grid` is a letter a position.
+
+    Raises:
+        Deployment.DoesNotExist: if there is none.
+    """
+    with _snapshot():
+        row = _row(deployment_id)
+        grid = "".join(letter for _, letter in cells.letters(deployment_id))
+        return {
+            "kind": "state",
+            "from": 0,
+            "to": row.seq,
+            **_head(row),
+            "html": _render(deployment_id),
+            "grid": grid,
+        }
+
+
+@contextmanager
+def _snapshot() -> Iterator[None]:
+    """Read everything as of one moment, so that a frame is as true as its number."""
+    outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if outermost:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+                )
+        yield
+
+
+def _row(deployment_id: int) -> Deployment:
+    fields = ("seq", "control_version", "application__name", "version__version")
+    return (
+        Deployment.objects.select_related("application", "version")
+        .only(*fields)
+        .get(pk=deployment_id)
+    )
+
+
+def _head(row: Deployment) -> dict[str, Any]:
+    last = Event.objects.filter(deployment_id=row.pk, seq=row.seq)
+    at = last.values_list("at", flat=True).first()
+    return {
+        "control_version": row.control_version,
+        "at": at.isoformat() if at else None,
+    }
+
+
+def _render(deployment_id: int) -> dict[str, str]:
+    context = room.summary(deployment_id)
+    return {unit: render_to_string(name, context) for unit, name in UNITS.items()}
+
+
+def _moves(row: Deployment, after: int) -> tuple[dict[int, str], ...]:
+    events = Event.objects.filter(deployment_id=row.pk, seq__gt=after, seq__lte=row.seq)
+    payloads = events.order_by("seq").values_list("payload", flat=True)
+    return tuple(_moved(row.pk, payload) for payload in payloads)
+
+
+def _moved(deployment_id: int, payload: Mapping[str, Any]) -> dict[int, str]:
+    """Return where one event left the positions that it moved."""
+    if payload["format"] != wire.FORMAT:
+        raise wire.UnknownFormat(f"format {payload['format']!r} is not known")
+    last: dict[int, str] = {}
+    for fact in payload["facts"]:
+        # Read as stored: loading thousands of positions as values buys nothing here.
+        if fact["kind"] == "OperationsMoved":
+            letter = cells.letter(fact["direction"], fact["now"])
+            last.update(dict.fromkeys(fact["positions"], letter))
+        elif fact["kind"] == "RollbackPlanned":
+            last.update(dict.fromkeys(cells.returning(deployment_id), _TO_RETURN))
+    return last

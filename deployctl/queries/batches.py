@@ -1,0 +1,122 @@
+"""The batches of a deployment, counted from their rows: one line each, for its room."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from django.db import connection
+
+from deployctl.models import Deployment
+from deployctl.queries import grid, looks
+from strategies.progress import Progress
+
+#: No page shows more; a plan with more batches shows those around the open one.
+MOST_ROWS = 400
+#: To so many rows a table with names is shown.
+MOST_NAMED = 12
+
+
+def batches(row: Deployment, progress: Progress) -> dict[str, Any]:
+    """Return {says, rows} as the batch table, the tiles and the board's head ask."""
+    spans = grid.batches(progress.course)
+    now = _current(progress, len(spans))
+    first = max(0, min(now - MOST_ROWS // 2, len(spans) - MOST_ROWS))
+    shown = list(enumerate(spans, 1))[first : first + MOST_ROWS]
+    counted = _counted(row) if row.progress is not None else {}
+    ends = [p for _, (start, stop) in shown for p in (start, stop - 1)]
+    names = grid.names(row, ends) if len(shown) <= MOST_NAMED else {}
+    keys = {number: key for key, number in grid.batch_numbers(progress.course).items()}
+    rows = [
+        _line(number, span, counted.get(keys[number]), names, now, progress)
+        for number, span in shown
+    ]
+    return {"says": _says(progress, now, len(spans)), "rows": rows}
+
+
+def _counted(
+    row: Deployment,
+) -> dict[tuple[int, int], tuple[Counter[str], float | None]]:
+    """Return counts of letters, and how long it took, by (step, batch)."""
+    found: dict[tuple[int, int], tuple[Counter[str], float | None]] = {}
+    query = f"""
+        SELECT f.step, f.batch, {grid.LETTER_SQL} AS letter, count(*),
+               min(f.started_at), max(f.ended_at)
+          FROM {grid.BOTH} WHERE {grid.OF} GROUP BY 1, 2, 3"""  # noqa: S608  constants
+    spans: dict[tuple[int, int], list[Any]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(query, [row.pk])
+        for step, batch, letter, count, began, ended in cursor.fetchall():
+            letters, _ = found.setdefault((step, batch), (Counter(), None))
+            letters[letter] += count
+            times = spans.setdefault((step, batch), [None, None])
+            times[0] = min(filter(None, (times[0], began)), default=None)
+            times[1] = max(filter(None, (times[1], ended)), default=None)
+    return {
+        key: (letters, _seconds(*spans[key])) for key, (letters, _) in found.items()
+    }
+
+
+def _seconds(began: Any, ended: Any) -> float | None:
+    if began is None or ended is None or ended < began:
+        return None
+    return float((ended - began).total_seconds())
+
+
+def _current(p: Progress, total: int) -> int:
+    """Return the number of the open batch, or of the last one that was."""
+    numbers = grid.batch_numbers(p.course)
+    return numbers.get((p.step, p.batch), total)
+
+
+def _line(
+    number: int,
+    span: tuple[int, int],
+    counted: tuple[Counter[str], float | None] | None,
+    names: dict[int, tuple[int, str]],
+    now: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    letters, took = counted or (Counter({"p": span[1] - span[0]}), None)
+    done = sum(letters[letter] for letter in "sSkK")
+    failed = sum(letters[letter] for letter in "fF")
+    count = span[1] - span[0]
+    is_open = number == now and progress.opened is not None and progress.rest is None
+    state, says = _state(letters, count, is_open=is_open)
+    return {
+        "number": number,
+        "name": f"Batch {number}",
+        "state": state,
+        "first": names.get(span[0], (0, f"#{span[0] + 1}"))[1],
+        "last": names.get(span[1] - 1, (0, f"#{span[1]}"))[1],
+        "count": count,
+        "done": done,
+        "failed": failed,
+        "parts": looks.parts_of(letters),
+        "took_seconds": took if done + failed == count else None,
+        "says": says,
+        "now": is_open,
+    }
+
+
+def _state(letters: Counter[str], count: int, *, is_open: bool) -> tuple[str, str]:
+    """Return (state, words) of a batch from its letters."""
+    if any(letters[letter] for letter in "PRVUX"):
+        return "rolling_back", "returning"
+    if letters["S"] + letters["K"] == count:
+        return "rolled_back", "restored"
+    if letters["F"]:
+        return "failed", "not all restored"
+    if letters["f"]:
+        return "failed", f"{letters['f']:,} failed"
+    if letters["s"] + letters["k"] + letters["S"] + letters["K"] == count:
+        return "succeeded", "done"
+    if is_open or any(letters[letter] for letter in "rvux"):
+        return "running", "under way"
+    return "pending", "waits"
+
+
+def _says(progress: Progress, now: int, total: int) -> str:
+    if progress.rest is not None or progress.return_planned:
+        return f"{total:,} in all"
+    return f"{min(now, total):,} of {total:,}"

@@ -1,0 +1,157 @@
+"""Why a deployment stopped, as its room tells it: rule, evidence, what was done."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F
+
+from deployctl.models import Deployment, Event, Operation
+from deployctl.queries.feed import counted
+from strategies.progress import Progress
+from strategies.states import Direction, Intent
+
+#: How many failed targets are shown as evidence; the rest are a table away.
+MOST_EVIDENCE = 10
+
+_RULES = {
+    "max_failures": "failed targets in the fleet",
+    "max_failure_percent": "failed targets in one batch",
+    "whole_batch_failed": "a whole batch failed",
+    "progress_deadline": "time without progress",
+    "floor": "targets that must stay available",
+}
+
+
+def halt(row: Deployment, progress: Progress) -> dict[str, Any] | None:
+    """Return the halt record as the band and the sections under it ask for it."""
+    record = progress.halt
+    if record is None:
+        return None
+    evidence = _evidence(row, list(record.positions))
+    seconds = record.rule == "progress_deadline"
+    unit = " s" if seconds else ""
+    failed = progress.whole.failed
+    return {
+        "at": _halted_at(row),
+        "title": f"Halted by rule {record.rule.replace('_', ' ')}",
+        "lede": _lede(row, progress, evidence),
+        "rule": _RULES.get(record.rule, record.rule),
+        "observed": f"{record.observed:,}{unit}",
+        "threshold": f"{record.threshold:,}{unit} tolerated"
+        if record.rule != "floor"
+        else f"{record.threshold:,} or more",
+        "sample": f"of {record.sample:,} targets",
+        "at_rest": progress.rest is not None,
+        "choices": _choices(progress),
+        "evidence": evidence,
+        "evidence_title": f"{counted(failed)} failed",
+        "evidence_total": failed,
+        "done": _done(row, progress),
+    }
+
+
+def _halted_at(row: Deployment) -> datetime | None:
+    """Return when the rule stopped it: its event is named after its most telling fact,
+    which may be the end that came with it."""
+    path = {"payload__contains": {"facts": [{"kind": "Halted"}]}}
+    found = Event.objects.filter(deployment_id=row.pk, **path).order_by("seq")
+    return found.values_list("at", flat=True).first()
+
+
+def _lede(row: Deployment, progress: Progress, evidence: list[dict[str, Any]]) -> str:
+    whole, version = progress.whole, row.version.version
+    if not evidence:
+        return f"{counted(whole.succeeded)} run {version}; nothing more is claimed."
+    errors = {entry["error"] for entry in evidence}
+    same = " with the same error" if len(evidence) > 1 and len(errors) == 1 else ""
+    names = ", ".join(entry["name"] for entry in evidence[:3])
+    more = whole.failed - min(len(evidence), 3)
+    rest = f" and {more:,} more" if more > 0 else ""
+    return (
+        f"{counted(whole.failed)} failed on {version}{same}: {names}{rest}."
+        f" {whole.succeeded:,} run it and are healthy."
+    )
+
+
+def _evidence(row: Deployment, positions: list[int]) -> list[dict[str, Any]]:
+    found = (
+        Operation.objects.filter(
+            deployment_id=row.pk,
+            direction=Direction.FORWARD,
+            position__in=positions[:MOST_EVIDENCE],
+        )
+        .order_by("ended_at", "position")
+        .annotate(name=F("target__name"))
+    )
+    return [
+        {
+            "name": each.name,
+            "target_id": each.target_id,
+            "at": each.ended_at,
+            "attempts": each.attempt,
+            "error": each.error or "no error was given",
+            "output": each.output[:2000],
+        }
+        for each in found
+    ]
+
+
+def _choices(progress: Progress) -> list[dict[str, Any]]:
+    if progress.rest is None or progress.intent is Intent.ROLL_BACK:
+        return []
+    touched = progress.claims
+    return [
+        {
+            "title": "Return to what was there",
+            "proposed": True,
+            "text": f"Each of the {touched:,} touched goes back to the version it had,"
+            f" {progress.course.limits.parallelism:,} at a time. The others are not"
+            " touched.",
+            "verb": "roll_back",
+            "label": f"Roll back {counted(touched)}…",
+            "icon": "arrow-back-up",
+        }
+    ]
+
+
+def _done(row: Deployment, progress: Progress) -> list[dict[str, Any]]:
+    untouched = progress.whole.pending
+    back = progress.back
+    returned = progress.return_planned
+    lines = [
+        {
+            "happened": True,
+            "text": "No target was claimed after the halt."
+            if not progress.open
+            else f"Nothing more is claimed; {progress.open:,} in flight finish.",
+        },
+        {
+            "happened": True,
+            "text": f"{counted(untouched)} were not touched.",
+        },
+    ]
+    if returned:
+        text = f"{back.succeeded + back.skipped:,} of {back.total:,} touched are back."
+        lines.append({"happened": True, "text": text})
+    else:
+        policy = progress.course.limits.on_failure
+        text = f"Nothing was rolled back. This plan says: {policy}."
+        lines.append({"happened": False, "text": text})
+    return lines
+
+
+def hold(progress: Progress) -> dict[str, Any] | None:
+    """Return who paused it and why; None while nothing is held."""
+    held = progress.hold
+    if held is None:
+        return None
+    count = progress.open
+    text = (
+        f"Nothing more is claimed; {counted(count)} in flight finish."
+        if count
+        else "Nothing is in flight, and nothing is claimed until somebody resumes."
+    )
+    by = f"rule {held.rule.replace('_', ' ')}" if held.rule else held.by
+    return {"by": by, "at": progress.held_at, "reason": held.reason, "text": text}

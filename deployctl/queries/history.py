@@ -1,0 +1,150 @@
+"""Deployments as lists: the history with its filters, and those that need somebody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Now
+
+from deployctl.models import Deployment, Operation
+from deployctl.models.deployments import LIVE_STATES
+from deployctl.queries import looks
+from deployctl.queries.feed import halt_words
+from strategies import wire
+from strategies.states import AT_REST, LIVE, WAITING
+
+PAGE = 50
+STATES = [
+    (state.value, state.value.replace("_", " "))
+    for group in (LIVE, WAITING, AT_REST)
+    for state in sorted(group)
+]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a list is asked for; empty texts ask for everything."""
+
+    q: str = ""
+    application: str = ""
+    environment: str = ""
+    state: str = ""
+
+
+def listed(filters: Filters) -> QuerySet[Deployment]:
+    """Return the deployments that are like that, the newest first."""
+    first = Operation.objects.filter(deployment=OuterRef("pk")).order_by("position")
+    found = (
+        Deployment.objects.select_related(
+            "application", "environment", "version", "created_by"
+        )
+        .annotate(from_version=Subquery(first.values("from_version")[:1]))
+        .order_by("-pk")
+    )
+    exact = {
+        "application__name": filters.application,
+        "environment__name": filters.environment,
+        "state": filters.state,
+    }
+    found = found.filter(**{name: value for name, value in exact.items() if value})
+    if filters.q:
+        found = found.filter(
+            Q(version__version__icontains=filters.q)
+            | Q(created_by__username__icontains=filters.q)
+            | Q(why__icontains=filters.q)
+        )
+    return found
+
+
+def line(row: Any) -> dict[str, Any]:
+    """Return a deployment as a row of a list; it must come from `listed`."""
+    state, label = looks.shown(row)
+    letters = looks.letters_of(row.progress)
+    ended = row.rested_at and row.started_at
+    return {
+        "id": row.pk,
+        "application": row.application.name,
+        "environment": row.environment,
+        "from_version": row.from_version or "",
+        "to_version": row.version.version,
+        "strategy": row.strategy,
+        "state": state,
+        "label": label,
+        "parts": looks.parts_of(letters),
+        "total": looks.total_of(row.progress),
+        "by": row.created_by.get_username(),
+        "at": row.started_at or row.created_at,
+        "started_at": row.started_at,
+        "took_seconds": _seconds(row.rested_at - row.started_at) if ended else None,
+        "reason": row.why,
+    }
+
+
+def _seconds(took: timedelta) -> float:
+    return took.total_seconds()
+
+
+def running() -> list[dict[str, Any]]:
+    """Return the live deployments, the newest first."""
+    return [line(row) for row in listed(Filters()).filter(state__in=LIVE_STATES)]
+
+
+def went_wrong() -> tuple[list[dict[str, Any]], int]:
+    """Return the bad ends of the last day, and of how many deployments."""
+    day = listed(Filters()).filter(started_at__gt=Now() - timedelta(days=1))
+    bad = day.filter(
+        Q(state__in=("failed", "rolled_back", "rollback_failed"))
+        | Q(outcome="completed_with_failures")
+    )[:20]
+    rows = [{**line(row), "at": row.rested_at, "text": why(row)} for row in bad]
+    return rows, day.count()
+
+
+def why(row: Deployment) -> str:
+    """Return in a few words why a deployment stands where it does."""
+    if row.hold:
+        reason = row.hold.get("reason") or ""
+        by = row.hold.get("rule") or row.hold.get("by")
+        return f"paused by {by}" + (f": {reason}" if reason else "")
+    if row.halt:
+        return halt_words(wire.load(row.halt))
+    return row.reason.replace("_", " ")
+
+
+def waiting_for_people() -> list[dict[str, Any]]:
+    """Return what needs somebody: halted at rest, paused, roll backs that failed."""
+    latest = listed(Filters()).filter(
+        Q(state="paused")
+        | Q(state="rolling_back", hold__isnull=False)
+        | Q(state__in=("failed", "rollback_failed"), pk__in=newest_of_each_place())
+    )[:20]
+    return [_need(row) for row in latest]
+
+
+def newest_of_each_place() -> QuerySet[Deployment, int]:
+    """Return the ids of the deployment that started last in each place."""
+    started = Deployment.objects.filter(started_at__isnull=False)
+    newest = started.order_by("application", "environment", "-started_at")
+    return newest.distinct("application", "environment").values_list("pk", flat=True)
+
+
+def _need(row: Any) -> dict[str, Any]:
+    told = line(row)
+    verb = "Decide" if row.state in ("failed", "rollback_failed") else "Open"
+    at: datetime | None = row.rested_at or row.started_at
+    if row.hold:
+        at = datetime.fromisoformat(row.hold["since"])
+    return {
+        "state": told["state"],
+        "url": f"/deployments/{row.pk}/",
+        "what": told["application"],
+        "from_version": told["from_version"],
+        "to_version": told["to_version"],
+        "says": f"{told['label'].lower()} in {row.environment.name}",
+        "text": why(row),
+        "at": at,
+        "action": verb,
+    }

@@ -1,0 +1,124 @@
+"""What people are told about a deployment's columns: one state, one label, one bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from deployctl.models import Deployment
+from strategies.states import Intent, State
+
+#: The letters of the grid, by operation state; a return's are the capitals.
+LETTERS: Mapping[str, str] = {
+    "pending": "p",
+    "running": "r",
+    "verifying": "v",
+    "unknown": "u",
+    "unresolved": "x",
+    "succeeded": "s",
+    "failed": "f",
+    "skipped": "k",
+}
+#: How a bar is painted, from left to right: its CSS class, and the letters in it.
+BARS: tuple[tuple[str, str], ...] = (
+    ("is-ok", "s"),
+    ("is-rolled", "S"),
+    ("is-failed", "fF"),
+    ("is-awaiting", "xX"),
+    ("is-unknown", "uU"),
+    ("is-running", "rv"),
+    ("is-returning", "RV"),
+    ("is-skipped", "kK"),
+    ("is-to-return", "P"),
+)
+
+
+def shown(row: Deployment) -> tuple[str, str]:
+    """Return (state, label): the state may be finer than the machine's own."""
+    finer = _SHOWN.get(State(row.state))
+    found = finer(row) if finer else None
+    return found or (row.state, row.state.replace("_", " ").capitalize())
+
+
+def _in_progress(row: Deployment) -> tuple[str, str] | None:
+    left = f"{row.open_count:,} in flight"
+    if row.hold:
+        return "pausing", f"Pausing, {left}"
+    if row.intent == Intent.ABORT:
+        return "aborting", f"Aborting, {left}"
+    return ("halted", f"Halting, {left}") if row.intent == Intent.HALT else None
+
+
+def _rolling_back(row: Deployment) -> tuple[str, str] | None:
+    if not row.hold:
+        return None
+    count = row.open_count
+    paused = "Paused while rolling back"
+    return "paused", f"Pausing, {count:,} in flight" if count else paused
+
+
+def _failed(row: Deployment) -> tuple[str, str]:
+    return ("halted", "Halted") if row.halt else ("failed", _why(row.reason))
+
+
+def _completed(row: Deployment) -> tuple[str, str] | None:
+    return {
+        "no_op": ("no_op", "Nothing to do"),
+        "completed_with_failures": (row.outcome, "Completed with failures"),
+    }.get(row.outcome)
+
+
+def _why(reason: str) -> str:
+    return {
+        "aborted_by_user": "Aborted",
+        "nothing_succeeded": "Failed: none succeeded",
+        "targets_failed": "Failed: some failed",
+    }.get(reason, "Failed")
+
+
+_SHOWN: Mapping[State, Callable[[Deployment], tuple[str, str] | None]] = {
+    State.PENDING: lambda _: ("pending", "Not started"),
+    State.IN_PROGRESS: _in_progress,
+    State.ROLLING_BACK: _rolling_back,
+    State.FAILED: _failed,
+    State.COMPLETED: _completed,
+}
+
+
+def parts_of(letters: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return counts by letter as the parts of a stacked bar."""
+    parts = ((css, sum(letters.get(each, 0) for each in group)) for css, group in BARS)
+    return [{"css": css, "count": count} for css, count in parts if count]
+
+
+def letters_of(progress: Mapping[str, Any] | None) -> dict[str, int]:
+    """Return counts by letter from stored progress, forward overlaid by the return.
+
+    A return hides as many forward outcomes as it has operations, those that moved most
+    first; where exactly it lies only the grid knows.
+    """
+    if progress is None:
+        return {}
+    whole = _letters(progress["whole"])
+    back = {k.upper(): n for k, n in _letters(progress["back"]).items()}
+    hidden = sum(back.values())
+    for letter in "sfxuvr":
+        taken = min(hidden, whole.get(letter, 0))
+        whole[letter] = whole.get(letter, 0) - taken
+        hidden -= taken
+    return {**whole, **back}
+
+
+def _letters(tally: Mapping[str, Any]) -> dict[str, int]:
+    return {letter: int(tally[name]) for name, letter in LETTERS.items()}
+
+
+def total_of(progress: Mapping[str, Any] | None) -> int:
+    """Return how many targets a deployment changes, from its stored progress."""
+    return sum(_letters(progress["whole"]).values()) if progress else 0
+
+
+def first_from(row: Deployment) -> str | None:
+    """Return what the first planned target ran, of a deployment without operations."""
+    targets = row.plan.content["plan"]["targets"]
+    return targets[0]["from_version"] if targets else None

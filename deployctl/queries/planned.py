@@ -1,0 +1,99 @@
+"""A plan that has not started, as its preview shows it; it plans nothing itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from deployctl.models import Target
+from deployctl.queries.feed import counted
+from strategies.preview import Preview, preview
+from strategies.steps import Plan
+
+#: So many batches and skipped targets are shown; of more, only their number is said.
+MOST_ROWS = 50
+MOST_SKIPPED = 5
+_WHY = {"already_at_version": "runs this version already"}
+
+
+def planned(plan: Plan) -> dict[str, Any]:
+    """Return a plan as `deployments/_plan.html` asks for it."""
+    seen, limits = preview(plan), plan.course.limits
+    names = _names(plan, seen)
+    froms = Counter(t.from_version or "nothing" for t in plan.targets)
+    floor = f"At least {limits.floor:,} of {plan.course.selected:,} stay available."
+    return {
+        "errors": [],
+        "nothing_to_do": ""
+        if plan.targets
+        else f"All {counted(len(plan.skipped))} run {plan.version} already.",
+        "hash": plan.hash,
+        "work_count": len(plan.targets),
+        "target_count": plan.course.selected,
+        "zone_count": 0,
+        "batch_count": len(seen.batches),
+        "min_seconds": seen.least_seconds,
+        "tolerated": seen.tolerated,
+        "at_once": limits.parallelism,
+        "from_versions": [{"version": v, "count": n} for v, n in froms.most_common()]
+        or [{"version": plan.version, "count": len(plan.skipped)}],
+        "to_version": plan.version,
+        "floor": floor if limits.floor else "",
+        "blast": _blast(plan, seen),
+        "warnings": [
+            {"state": "warning", "title": "Mind this.", "text": text}
+            for text in seen.warnings
+        ],
+        "skipped": [
+            {"name": names.get(int(s.id), s.id), "why": _WHY.get(s.why, s.why)}
+            for s in plan.skipped[:MOST_SKIPPED]
+        ],
+        "skipped_count": len(plan.skipped),
+        "rows": [_row(plan, seen, number, names) for number in range(_shown(seen))],
+        "rows_left": max(0, len(seen.batches) - MOST_ROWS),
+    }
+
+
+def _shown(seen: Preview) -> int:
+    return min(len(seen.batches), MOST_ROWS)
+
+
+def _names(plan: Plan, seen: Preview) -> dict[int, str]:
+    ends = [p for b in seen.batches[:MOST_ROWS] for p in (b.start, b.stop - 1)]
+    wanted = {int(plan.targets[position].id) for position in ends}
+    wanted |= {int(skip.id) for skip in plan.skipped[:MOST_SKIPPED]}
+    found = Target.objects.filter(pk__in=wanted)
+    return dict(found.values_list("pk", "name"))
+
+
+def _row(
+    plan: Plan, seen: Preview, number: int, names: dict[int, str]
+) -> dict[str, Any]:
+    batch = seen.batches[number]
+    targets = plan.targets[batch.start : batch.stop]
+    froms = Counter(t.from_version or "nothing" for t in targets)
+    return {
+        "name": batch.number,
+        "first": names.get(int(targets[0].id), targets[0].id),
+        "last": names.get(int(targets[-1].id), targets[-1].id),
+        "count": len(targets),
+        "from_versions": ", ".join(version for version, _ in froms.most_common(3)),
+        "may_fail": batch.may_fail,
+        "begins_seconds": batch.begins_seconds,
+    }
+
+
+def _blast(plan: Plan, seen: Preview) -> dict[str, str]:
+    """Say what a version that fails everywhere would touch before it is stopped."""
+    limits = plan.course.limits
+    if limits.max_failures is None:
+        return {"first": "It reaches every target.", "failing": "No rule stops it."}
+    first = seen.batches[0].stop - seen.batches[0].start if seen.batches else 0
+    reach = min(first, limits.max_failures + limits.parallelism)
+    does = {"rollback": "rolls back", "freeze": "halts and stays so"}
+    then = does.get(limits.on_failure, "halts")
+    nth = limits.max_failures + 1
+    return {
+        "first": f"It reaches {counted(reach)} at most before the first batch ends.",
+        "failing": f"At {counted(nth, 'failure')} it {then}.",
+    }

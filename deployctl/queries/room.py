@@ -1,0 +1,297 @@
+"""Everything that a deployment's room shows and that is the same for every viewer.
+
+It reads; who may press which button is the web's affair.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count
+
+from deployctl.models import Deployment, Operation
+from deployctl.queries import feed, grid, halts, looks
+from deployctl.queries.batches import batches
+from deployctl.queries.plans import course_of
+from deployctl.queries.workers import workers
+from deployctl.templatetags.deployctl import CELLS
+from strategies import wire
+from strategies.progress import Progress
+from strategies.states import Direction
+
+_NAMED = ("application", "environment", "version", "created_by")
+#: How many kinds of errors are told apart.
+MOST_GROUPS = 8
+
+
+def deployment(deployment_id: int) -> Deployment:
+    """Return a deployment with what its room names.
+
+    Raises:
+        Deployment.DoesNotExist: if there is none.
+    """
+    return Deployment.objects.select_related(*_NAMED).get(pk=deployment_id)
+
+
+def progress_of(row: Deployment) -> Progress:
+    """Return how far it has come."""
+    course = course_of(row.plan_id)
+    if row.progress is None:
+        return Progress.begin(course)
+    return wire.load_progress(row.progress, course)
+
+
+def named(deployment_id: int) -> dict[str, Any] | None:
+    """Return {id, title} of a deployment; None if there is none."""
+    for row in Deployment.objects.select_related(*_NAMED).filter(pk=deployment_id):
+        return {"id": row.pk, "title": str(row)}
+    return None
+
+
+def unresolved(deployment_id: int) -> list[dict[str, Any]]:
+    """Return the operations whose outcome a person must say."""
+    found = Operation.objects.select_related("target").filter(
+        deployment_id=deployment_id, state="unresolved"
+    )
+    return [
+        {
+            "id": row.pk,
+            "target": row.target.name,
+            "target_id": row.target_id,
+            "question": row.error,
+            "since_at": row.settle_by or row.started_at,
+            "observed_version": row.target.observed_version,
+            "from_version": row.from_version or "nothing",
+            "to_version": row.to_version,
+            "output": row.output,
+            "returning": row.direction == Direction.RETURN,
+            "not_done_refused": "",
+        }
+        for row in found.order_by("position")[:50]
+    ]
+
+
+def summary(deployment_id: int) -> dict[str, Any]:
+    """Return the context of every live unit; the grid itself is left out."""
+    row = deployment(deployment_id)
+    progress = progress_of(row)
+    zones = grid.zones(row) if row.progress is not None else {}
+    letters = sum(zones.values(), Counter())
+    stopped = halts.halt(row, progress)
+    at_rest = progress.rest is not None
+    return {
+        "deployment": told(row, progress, len([zone for zone in zones if zone])),
+        "halt": stopped,
+        "hold": None if stopped else halts.hold(progress),
+        "counters": _counters(progress),
+        "next": _next(row, progress),
+        "batches": batches(row, progress),
+        "failures": {} if stopped else _failures(row),
+        "zones": [_zone(name, counts) for name, counts in zones.items()],
+        "workers": [] if at_rest or row.progress is None else workers(row.pk),
+        "feed": feed.feed(row, progress.course),
+        "legend": _legend(letters or Counter({"p": progress.course.work})),
+    }
+
+
+def page(deployment_id: int) -> dict[str, Any]:
+    """Return the context of the whole room, with its grid."""
+    context = summary(deployment_id)
+    row = deployment(deployment_id)
+    course = course_of(row.plan_id)
+    states = grid.letters(row, course)
+    if course.work <= grid.MOST_CELLS:
+        context["grid"] = {"cells": grid.cells(row, course, states)}
+        return context
+    sizes = ",".join(str(stop - start) for start, stop in grid.batches(course))
+    words = ", ".join(f"{e['count']:,} {e['word']}" for e in context["legend"])
+    context["grid"] = {
+        "states": states,
+        "batch_sizes": sizes,
+        "summary": f"{course.work:,} targets: {words}.",
+    }
+    return context
+
+
+def told(row: Deployment, progress: Progress, zone_count: int) -> dict[str, Any]:
+    """Return what the head of a room says."""
+    state, label = looks.shown(row)
+    total = progress.course.work
+    done = progress.whole.done if not progress.return_planned else progress.back.done
+    of = total if not progress.return_planned else progress.back.total
+    percent = 100 * done // of if of else 100
+    title = f"{row.application} {row.version} to {row.environment}"
+    at_rest = progress.rest is not None
+    took = (
+        (row.rested_at - row.started_at) if row.rested_at and row.started_at else None
+    )
+    return {
+        "id": row.pk,
+        "application": row.application.name,
+        "environment": {
+            "name": row.environment.name,
+            "is_production": row.environment.is_production,
+        },
+        "state": state,
+        "label": label,
+        "from_version": from_version(row),
+        "to_version": row.version.version,
+        "strategy": row.strategy.replace("_", "-").capitalize(),
+        "target_count": total,
+        "zone_count": zone_count,
+        "started_at": row.started_at,
+        "started_by": row.created_by.get_username(),
+        "took_seconds": took.total_seconds() if took else None,
+        "plan_hash": row.plan_id,
+        "reason": row.why,
+        "ticket": "",
+        "parent_id": row.parent_id,
+        "seq": row.seq,
+        "control_version": row.control_version,
+        "at_rest": at_rest,
+        "title": title if at_rest else f"[{percent}%] {title}",
+    }
+
+
+def from_version(row: Deployment) -> str:
+    """Return what most of its targets ran before; "nothing" if they ran none."""
+    forward = Operation.objects.filter(
+        deployment_id=row.pk, direction=Direction.FORWARD
+    )
+    most = forward.values("from_version").annotate(n=Count("id")).order_by("-n").first()
+    if most is None:
+        return ""
+    return most["from_version"] or "nothing"
+
+
+def _counters(p: Progress) -> dict[str, Any]:
+    whole, back = p.whole, p.back
+    limits = p.course.limits
+    failed_small = (
+        "any number tolerated"
+        if limits.max_failures is None
+        else f"{limits.max_failures:,} tolerated"
+    )
+    entries = [
+        _entry("In flight", p.open, f"of {limits.parallelism:,} at most"),
+        _entry("Failed", whole.failed, failed_small, "failed" if whole.failed else ""),
+        _entry("Waiting", whole.pending),
+        _entry("Available", p.available, f"floor {p.floor:,}"),
+    ]
+    doubt = whole.unknown + back.unknown
+    if doubt:
+        entries.append(_entry("Unknown", doubt, "being probed", "unknown"))
+    person = whole.unresolved + back.unresolved
+    if person:
+        entries.append(_entry("Need a person", person, "", "unresolved"))
+    if whole.skipped:
+        entries.append(_entry("Skipped", whole.skipped))
+    return {"lead": _lead(p), "entries": entries}
+
+
+def _lead(p: Progress) -> dict[str, Any]:
+    if p.delay_until is not None and p.hold is None and p.rest is None:
+        return {"label": "Next batch in", "until_at": p.delay_until}
+    if p.return_planned:
+        done = p.back.succeeded + p.back.skipped
+        return {
+            "label": "Restored",
+            "value": f"{done:,}",
+            "small": f"of {p.back.total:,}",
+        }
+    done = p.whole.succeeded + p.whole.skipped
+    return {"label": "Updated", "value": f"{done:,}", "small": f"of {p.course.work:,}"}
+
+
+def _entry(label: str, value: int, small: str = "", state: str = "") -> dict[str, Any]:
+    return {"label": label, "value": f"{value:,}", "small": small, "state": state}
+
+
+def _next(row: Deployment, p: Progress) -> list[dict[str, str]]:
+    if p.rest is not None:
+        return _ended(row, p)
+    if row.progress is None:
+        return [{"when": "Now", "what": "It waits to be started."}]
+    limits = p.course.limits
+    if p.return_planned or row.state == "rolling_back":
+        lines = [("Now", f"Touched targets go back, {limits.parallelism:,} at a time.")]
+    elif p.hold is not None:
+        lines = [("Now", "Nothing: it is paused."), ("On resume", "It goes on here.")]
+    else:
+        numbers = grid.batch_numbers(p.course)
+        number = numbers.get((p.step, p.batch), len(numbers))
+        lines = [("Now", f"Batch {number:,} of {len(numbers):,}.")]
+        if number < len(numbers):
+            lines.append(("Then", f"Batch {number + 1:,}, when all of it is healthy."))
+    if limits.max_failures is not None and not p.return_planned:
+        more = max(0, limits.max_failures + 1 - p.whole.failed)
+        after = {"rollback": "rolls back", "freeze": "halts and stays"}
+        what = after.get(limits.on_failure, "halts")
+        lines.append(("If", f"{feed.counted(more, 'more failure')}: it {what}."))
+    if p.progress_by is not None and p.hold is None:
+        minutes = timedelta(seconds=limits.progress_seconds)
+        lines.append(("If", f"Nothing becomes healthy for {minutes}: it halts."))
+    return [{"when": when, "what": what} for when, what in lines]
+
+
+def _ended(row: Deployment, p: Progress) -> list[dict[str, str]]:
+    version = row.version.version
+    whole, back = p.whole, p.back
+    on = whole.succeeded + whole.skipped
+    lines = []
+    if p.return_planned:
+        restored = back.succeeded + back.skipped
+        lines.append(("Restored", f"{restored:,} of {back.total:,} touched targets."))
+    else:
+        lines.append((version, f"{feed.counted(on)} run it."))
+    if whole.pending:
+        lines.append(
+            ("Untouched", f"{feed.counted(whole.pending)} were never claimed.")
+        )
+    return [{"when": when, "what": what} for when, what in lines]
+
+
+def _failures(row: Deployment) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT o.error, count(*), max(split_part(o.output, E'\n', 1)),
+                      array_agg(DISTINCT COALESCE(t.labels->>'zone', ''))
+                 FROM deployctl_operation o
+                 JOIN deployctl_target t ON t.id = o.target_id
+                WHERE o.deployment_id = %s AND o.state = 'failed'
+                GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s""",
+            [row.pk, MOST_GROUPS],
+        )
+        groups = [
+            {
+                "error": error or "no error was given",
+                "count": count,
+                "output": output,
+                "where": ", ".join(zone for zone in zones if zone),
+            }
+            for error, count, output, zones in cursor.fetchall()
+        ]
+    count = sum(group["count"] for group in groups)
+    kinds = feed.counted(len(groups), "error")
+    return {"title": f"{feed.counted(count)} failed, {kinds}", "groups": groups}
+
+
+def _zone(name: str, counts: Counter[str]) -> dict[str, Any]:
+    return {
+        "name": name or "no zone",
+        "parts": looks.parts_of(counts),
+        "total": sum(counts.values()),
+        "ok": sum(counts[letter] for letter in "sk"),
+        "bad": sum(counts[letter] for letter in "fF"),
+    }
+
+
+def _legend(letters: Counter[str]) -> list[dict[str, Any]]:
+    return [
+        {"letter": letter, "word": word, "count": letters[letter]}
+        for letter, (_, word) in CELLS.items()
+        if letters[letter]
+    ]

@@ -1,0 +1,144 @@
+"""The buttons of a room, for one person: what pressing each would mean now.
+
+Whether a press is allowed is decided again when it comes, by services and core.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from django.http import HttpRequest
+
+from deployctl.queries import room
+from deployctl.queries.feed import counted
+from deployctl.web.shell import by
+from strategies.progress import Progress
+from strategies.states import Intent, State
+
+Button = dict[str, Any]
+
+
+def controls(
+    request: HttpRequest, deployment_id: int, notice: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the context of `deployments/_controls.html`."""
+    row = room.deployment(deployment_id)
+    progress = room.progress_of(row)
+    actor = by(request)
+    buttons = _buttons(progress, row.version.version) if actor.may_act else []
+    hint = _hint(progress) if actor.may_act else "You may look; an administrator acts."
+    waiting = room.unresolved(deployment_id) if actor.may_act else []
+    return {
+        "deployment": {"id": row.pk},
+        "controls": {
+            "control_version": row.control_version,
+            "hint": hint,
+            "notice": notice or {"state": "", "text": ""},
+            "buttons": [{**button, "key": str(uuid4())} for button in buttons],
+        },
+        "unresolved": [{**each, "key": str(uuid4())} for each in waiting],
+    }
+
+
+def _buttons(p: Progress, version: str) -> list[Button]:
+    """Return the buttons in order; the first is what a calm person would do."""
+    if p.rest is not None:
+        return _at_rest(p)
+    if p.intent is Intent.ROLL_BACK:
+        return [_resume(p, "primary")] if p.hold else [_pause("primary")]
+    if p.intent is not Intent.NONE:
+        return [_roll_back(p, "")] if p.claims else []
+    first = _resume(p, "primary") if p.hold else _pause("primary")
+    returning = [_roll_back(p, "", gap=True)] if p.claims else []
+    return [first, *returning, _abort(p, version, gap=not returning)]
+
+
+def _at_rest(p: Progress) -> list[Button]:
+    state = p.rest.state if p.rest else None
+    if state is State.FAILED and p.claims:
+        return [_roll_back(p, "primary")]
+    if state is State.ROLLBACK_FAILED:
+        return [_again(p)]
+    return []
+
+
+def _button(verb: str, label: str, icon: str, style: str, **more: Any) -> Button:
+    plain = {"gap": False, "dialog": None}
+    return {**plain, "verb": verb, "label": label, "icon": icon, "style": style, **more}
+
+
+def _pause(style: str) -> Button:
+    return _button("pause", "Pause", "player-pause", style)
+
+
+def _resume(p: Progress, style: str) -> Button:
+    doubt = p.whole.unresolved + p.back.unresolved
+    if not doubt:
+        return _button("resume", "Resume", "player-play", style)
+    effects = [f"{counted(doubt)} that nobody settled count as failed from now on."]
+    return _button(
+        "resume",
+        f"Resume over {counted(doubt)}…",
+        "player-play",
+        style,
+        dialog=_dialog("Resume without an answer?", effects, "Resume anyway"),
+    )
+
+
+def _abort(p: Progress, version: str, *, gap: bool) -> Button:
+    effects = [
+        "No further target is claimed.",
+        f"{counted(p.open)} in flight finish first.",
+        f"{counted(p.whole.succeeded)} stay on {version}, {p.whole.pending:,} stay"
+        " as they are: nothing is rolled back.",
+    ]
+    return _button(
+        "abort",
+        "Abort…",
+        "ban",
+        "stop",
+        gap=gap,
+        dialog=_dialog("Abort this deployment?", effects, "Abort"),
+    )
+
+
+def _roll_back(p: Progress, style: str, *, gap: bool = False) -> Button:
+    effects = [
+        f"Each of the {counted(p.claims)} touched goes back to the version it had.",
+        f"At most {p.course.limits.parallelism:,} at a time; the floor is kept.",
+        f"{counted(p.whole.pending)} that were not touched are left alone.",
+    ]
+    label = f"Roll back {counted(p.claims)}…"
+    dialog = _dialog("Return to what was there?", effects, "Roll back")
+    return _button("roll_back", label, "arrow-back-up", style, gap=gap, dialog=dialog)
+
+
+def _again(p: Progress) -> Button:
+    effects = [f"{counted(p.back.failed)} that could not be restored are tried again."]
+    return _button(
+        "retry_rollback",
+        f"Try {counted(p.back.failed)} again…",
+        "refresh",
+        "primary",
+        dialog=_dialog("Try the roll back again?", effects, "Try again"),
+    )
+
+
+def _dialog(title: str, effects: list[str], confirm: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "effects": effects,
+        "reason_required": True,
+        "confirm": confirm,
+    }
+
+
+def _hint(p: Progress) -> str:
+    if p.rest is not None:
+        return "It is over; nothing starts by itself."
+    if p.hold is not None:
+        return f"Paused; {counted(p.open)} in flight." if p.open else "Paused."
+    if p.intent in (Intent.HALT, Intent.ABORT):
+        return f"Stopping; {counted(p.open)} in flight finish first."
+    return "Pause claims nothing more; what is in flight finishes."

@@ -1,0 +1,138 @@
+"""The history of deployments, and the builder: preview a plan, then start it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from deployctl.queries import fleet, history
+from deployctl.queries.planned import planned
+from deployctl.services.deployments import Refused, deploy, plan_deployment
+from deployctl.services.people import NotAllowed
+from deployctl.web.forms import DeploymentForm
+from deployctl.web.shell import by, paged, text
+from strategies import InvalidOptions, Plan
+
+STRATEGY = "rolling"
+
+
+def deployment_list(request: HttpRequest) -> HttpResponse:
+    """Show the history, newest first, by the filters of the address."""
+    words = ("q", "application", "environment", "state")
+    filters = history.Filters(**{name: text(request, name) for name in words})
+    rows, page = paged(request, history.listed(filters), history.PAGE)
+    context = {
+        "deployments": [history.line(row) for row in rows],
+        "total": page["total"],
+        "filters": filters,
+        "choices": {
+            "applications": fleet.applications(),
+            "environments": fleet.environments(),
+            "states": history.STATES,
+        },
+        "page": page,
+    }
+    return render(request, "deployments/list.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def deployment_new(request: HttpRequest) -> HttpResponse:
+    """Show the builder; start the plan that was seen, if it is still the same."""
+    if request.method == "GET":
+        form = DeploymentForm(initial=request.GET.dict())
+        return shown(request, form, None)
+    form = DeploymentForm(request.POST)
+    plan = made(form)
+    if plan is None or "start" not in request.POST:
+        return shown(request, form, plan, 200 if plan else 422)
+    if plan.hash != request.POST.get("plan_hash"):
+        form.add_error(None, _CHANGED)
+        return shown(request, form, plan, 409)
+    return started(request, form, plan)
+
+
+_CHANGED = (
+    "The plan has changed since you looked at it: this is the new one. Nothing was"
+    " started; look at it, and press Start again."
+)
+
+
+def started(request: HttpRequest, form: DeploymentForm, plan: Plan) -> HttpResponse:
+    """Start it and go to its room, or say in the builder why not."""
+    key = request.POST.get("idempotency_key", "").replace("\0", "")[:64] or str(uuid4())
+    data = form.cleaned_data
+    try:
+        row = deploy(
+            data["application"],
+            data["environment"],
+            data["version"],
+            plan,
+            by=by(request),
+            key=key,
+            why=data["reason"],
+        )
+    except NotAllowed as error:
+        return render(request, "403.html", {"reason": str(error)}, status=403)
+    except Refused as error:
+        form.add_error(None, str(error))
+        return shown(request, form, plan, 409)
+    return redirect("deployment-detail", row.pk)
+
+
+def made(form: DeploymentForm) -> Plan | None:
+    """Return the plan that a form asks for; None, with its errors, if there is none."""
+    if not form.is_valid():
+        return None
+    data = form.cleaned_data
+    try:
+        return plan_deployment(
+            data["application"],
+            data["environment"],
+            data["version"],
+            STRATEGY,
+            form.options(),
+        )
+    except InvalidOptions as error:
+        form.blame(error)
+    except Refused as error:
+        form.add_error(None, str(error))
+    return None
+
+
+def shown(
+    request: HttpRequest, form: DeploymentForm, plan: Plan | None, status: int = 200
+) -> HttpResponse:
+    """Show the builder with a plan, or with what is wrong."""
+    context = {
+        "form": form,
+        "plan": planned(plan) if plan else None,
+        "key": request.POST.get("idempotency_key") or str(uuid4()),
+    }
+    return render(request, "deployments/new.html", context, status=status)
+
+
+@require_POST
+def deployment_preview(request: HttpRequest) -> HttpResponse:
+    """Show the plan of what is typed so far; nothing is kept."""
+    form = DeploymentForm(request.POST)
+    plan = made(form)
+    context = {"plan": planned(plan) if plan else wrong(form), "form": form}
+    return render(request, "deployments/_preview.html", context)
+
+
+def wrong(form: DeploymentForm) -> dict[str, Any] | None:
+    """Return what keeps the form from being a plan; None while it is incomplete."""
+    incomplete = {"application", "version", "environment"} & form.errors.keys()
+    if incomplete:
+        return None
+    return {
+        "errors": [
+            text if name == "__all__" else f"{form.fields[name].label or name}: {text}"
+            for name, texts in form.errors.items()
+            for text in texts
+        ]
+    }

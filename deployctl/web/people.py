@@ -1,0 +1,38 @@
+"""Signing in and out; who people are is Django's affair."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.views import LoginView, LogoutView
+
+from deployctl.web import throttle
+
+
+class SignIn(LoginView):
+    """Sign in; `next` is followed within this site only."""
+
+    template_name = "registration/sign_in.html"
+    redirect_authenticated_user = True
+
+    def post(self, request: Any, *args: Any, **more: Any) -> Any:
+        """Refuse to guess on and on: see `throttle`."""
+        if throttle.is_closed(request):
+            return throttle.refusal(request)
+        return super().post(request, *args, **more)
+
+    def form_invalid(self, form: Any) -> Any:
+        """Count the failure; the answer is the same whatever was wrong."""
+        throttle.count(self.request)
+        answer = super().form_invalid(form)
+        answer.status_code = 422
+        return answer
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        """Add where to go on, already checked by Django."""
+        context: dict[str, Any] = super().get_context_data(**more)
+        return {**context, "next": self.get_redirect_url()}
+
+
+sign_in = SignIn.as_view()
+sign_out = LogoutView.as_view()

@@ -1,0 +1,141 @@
+"""The room of one deployment: its page, its buttons, what is pressed there."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from deployctl import frames
+from deployctl.models import Deployment, Operation
+from deployctl.queries import room
+from deployctl.services import commands
+from deployctl.services.commands import KeyReused, Reply
+from deployctl.web.controls import controls
+from deployctl.web.shell import by, number
+
+#: How a reply's status is said over HTTP, and in which colour.
+_ANSWERS = {
+    "ok": (HTTPStatus.OK, "success"),
+    "noop": (HTTPStatus.OK, "info"),
+    "refused": (HTTPStatus.CONFLICT, "error"),
+    "stale": (HTTPStatus.CONFLICT, "warning"),
+    "denied": (HTTPStatus.FORBIDDEN, "error"),
+    "reused": (HTTPStatus.UNPROCESSABLE_ENTITY, "error"),
+    "invalid": (HTTPStatus.UNPROCESSABLE_ENTITY, "error"),
+}
+#: What the pages call a command, where the services have another word for it.
+_VERBS = {"retry_rollback": "roll_back"}
+_OUTCOMES = {"write_off": "written_off"}
+
+
+def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
+    """Show the room."""
+    get_object_or_404(Deployment, pk=deployment_id)
+    personal = controls(request, deployment_id)
+    context = {**personal, **room.page(deployment_id)}
+    return render(request, "deployments/detail.html", context)
+
+
+def deployment_live(request: HttpRequest, deployment_id: int) -> HttpResponse:
+    """Answer what has changed since a sequence number; for catching up and polling."""
+    get_object_or_404(Deployment, pk=deployment_id)
+    return JsonResponse(frames.since(deployment_id, number(request, "since") or 0))
+
+
+def deployment_actions(request: HttpRequest, deployment_id: int) -> HttpResponse:
+    """Show the buttons as they are for this person now."""
+    get_object_or_404(Deployment, pk=deployment_id)
+    context = controls(request, deployment_id)
+    return render(request, "deployments/_controls.html", context)
+
+
+@require_POST
+def deployment_command(request: HttpRequest, deployment_id: int) -> HttpResponse:
+    """Press a button: pause, resume, abort, roll back."""
+    get_object_or_404(Deployment, pk=deployment_id)
+    verb = request.POST.get("command", "")
+    kind = _VERBS.get(verb, verb)
+    if kind not in commands.KINDS:
+        return answer(request, deployment_id, _invalid("There is no such button."))
+    return answer(request, deployment_id, pressed(request, deployment_id, kind))
+
+
+def pressed(request: HttpRequest, deployment_id: int, kind: str) -> Reply:
+    """Give the command to the services, and return what became of it."""
+    key, reason = _key(request), _reason(request)
+    if not key:
+        return _invalid("The form had no key; load the page again.")
+    try:
+        return commands.press(
+            deployment_id,
+            kind,
+            by=by(request),
+            key=key,
+            expected=_expected(request),
+            reason=reason,
+        )
+    except KeyReused as error:
+        return Reply("reused", str(error), 0)
+
+
+@require_POST
+def operation_settle(request: HttpRequest, operation_id: int) -> HttpResponse:
+    """Say what became of an operation whose outcome nobody could find."""
+    row = get_object_or_404(Operation, pk=operation_id)
+    said = request.POST.get("outcome", "")
+    outcome, key = _OUTCOMES.get(said, said), _key(request)
+    if outcome not in commands.SETTLEMENTS or not key:
+        return answer(request, row.deployment_id, _invalid("Choose what it was."))
+    try:
+        reply = commands.settle(
+            row.deployment_id,
+            operation_id,
+            outcome,
+            by=by(request),
+            key=key,
+            reason=_reason(request),
+        )
+    except KeyReused as error:
+        reply = Reply("reused", str(error), 0)
+    return answer(request, row.deployment_id, reply)
+
+
+def answer(request: HttpRequest, deployment_id: int, reply: Reply) -> HttpResponse:
+    """Answer a script with fresh buttons, a plain browser with the room."""
+    status, colour = _ANSWERS[reply.status]
+    if not request.headers.get("HX-Request"):
+        messages.add_message(request, _LEVELS[colour], reply.message)
+        return redirect("deployment-detail", deployment_id)
+    notice = {"state": colour, "text": reply.message}
+    context = controls(request, deployment_id, notice)
+    return render(request, "deployments/_controls.html", context, status=status)
+
+
+_LEVELS = {
+    "success": messages.SUCCESS,
+    "info": messages.INFO,
+    "warning": messages.WARNING,
+    "error": messages.ERROR,
+}
+
+
+def _invalid(text: str) -> Reply:
+    return Reply("invalid", f"{text} Nothing was changed.", 0)
+
+
+def _key(request: HttpRequest) -> str:
+    return request.POST.get("idempotency_key", "").replace("\0", "")[:64]
+
+
+def _reason(request: HttpRequest) -> str:
+    return request.POST.get("reason", "").replace("\0", "").strip()[:1000]
+
+
+def _expected(request: HttpRequest) -> int | None:
+    value = request.POST.get("expected_control_version", "")
+    plausible = value.isascii() and value.isdigit() and len(value) < 16
+    return int(value) if plausible else None

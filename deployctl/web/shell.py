@@ -1,0 +1,90 @@
+"""What every page carries around its own content; it reads a little and asks nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from deployctl import __version__
+from deployctl.queries import history, workers
+from deployctl.services.people import Actor, actor_of
+
+#: The entry of the top bar that a page belongs to, by the start of its url name.
+_NAV = {
+    "overview": "overview",
+    "target": "fleet",
+    "version": "versions",
+    "deployment": "deployments",
+}
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: navigation, the strip of what is stopped, the version."""
+    match = request.resolver_match
+    name = (match.url_name or "") if match else ""
+    known = {"nav": _NAV.get(name.split("-")[0], ""), "product_version": __version__}
+    if not getattr(request, "user", None) or not request.user.is_authenticated:
+        return known
+    return {**known, "strip": strip()}
+
+
+def strip() -> list[dict[str, Any]]:
+    """Return what is stopped or waits, worst first."""
+    pulse = workers.pulse()
+    facts = []
+    if not pulse.beating:
+        since = (
+            f" since {pulse.last_beat_at:%H:%M:%S} UTC" if pulse.last_beat_at else ""
+        )
+        text = f"No worker beats{since}. Deployments wait; pause and abort still count."
+        facts.append(_fact("error", "", text, reverse("overview")))
+    for need in history.waiting_for_people():
+        text = f"{need['what']} {need['to_version']} {need['says']}"
+        facts.append(_fact(need["state"], "", text, need["url"]))
+    return facts
+
+
+def _fact(state: str, lead: str, text: str, url: str) -> dict[str, Any]:
+    return {"state": state, "lead": lead, "text": text, "url": url}
+
+
+def by(request: HttpRequest) -> Actor:
+    """Return who acts in this request, with today's rights."""
+    return actor_of(request.user, source=request.META.get("REMOTE_ADDR", ""))
+
+
+def text(request: HttpRequest, name: str) -> str:
+    """Return a query parameter that PostgreSQL can take, at most 200 characters."""
+    return request.GET.get(name, "").replace("\0", "").strip()[:200]
+
+
+def number(request: HttpRequest, name: str) -> int | None:
+    """Return a query parameter that is a number a row could have, or None."""
+    value = request.GET.get(name, "")
+    return (
+        int(value) if value.isascii() and value.isdigit() and len(value) < 16 else None
+    )
+
+
+def paged(
+    request: HttpRequest, found: QuerySet[Any], size: int
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return the rows of the page that was asked for, and what the pager shows."""
+    paginator = Paginator(found, size)
+    page = paginator.get_page(number(request, "page") or 1)
+
+    def url(at: int) -> str:
+        return "?" + urlencode({**request.GET.dict(), "page": at})
+
+    return list(page.object_list), {
+        "number": page.number,
+        "of": paginator.num_pages,
+        "total": paginator.count,
+        "previous_url": url(page.number - 1) if page.has_previous() else "",
+        "next_url": url(page.number + 1) if page.has_next() else "",
+    }

@@ -190,6 +190,12 @@ def applications() -> list[tuple[str, str]]:
     return [(n, n) for n in _names(Application.objects.all())]
 
 
+def only_application() -> int | None:
+    """Return the id of the one application there is; None if there are more."""
+    ids = list(Application.objects.values_list("pk", flat=True)[:2])
+    return ids[0] if len(ids) == 1 else None
+
+
 def environments() -> list[tuple[str, str]]:
     """Return the environments as choices."""
     return [(n, n) for n in _names(Environment.objects.all())]

@@ -71,7 +71,7 @@ def _lede(row: Deployment, progress: Progress, evidence: list[dict[str, Any]]) -
     rest = f" and {more:,} more" if more > 0 else ""
     return (
         f"{counted(whole.failed)} failed on {version}{same}: {names}{rest}."
-        f" {whole.succeeded:,} run it and are healthy."
+        f" {whole.succeeded:,} had taken it and were healthy."
     )
 
 

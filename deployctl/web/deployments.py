@@ -43,7 +43,8 @@ def deployment_list(request: HttpRequest) -> HttpResponse:
 def deployment_new(request: HttpRequest) -> HttpResponse:
     """Show the builder; start the plan that was seen, if it is still the same."""
     if request.method == "GET":
-        form = DeploymentForm(initial=request.GET.dict())
+        only = fleet.only_application()
+        form = DeploymentForm(initial={"application": only, **request.GET.dict()})
         return shown(request, form, None)
     form = DeploymentForm(request.POST)
     plan = made(form)

@@ -7,7 +7,7 @@ from typing import Any
 
 from deployctl.models import Target
 from deployctl.queries.feed import counted
-from strategies.preview import Preview, preview
+from strategies.preview import Preview, ordinal, preview
 from strategies.steps import Plan
 
 #: So many batches and skipped targets are shown; of more, only their number is said.
@@ -32,8 +32,8 @@ def planned(plan: Plan) -> dict[str, Any]:
         "target_count": plan.course.selected,
         "zone_count": 0,
         "batch_count": len(seen.batches),
-        "min_seconds": seen.least_seconds,
-        "tolerated": seen.tolerated,
+        "min_seconds": seen.minimum_seconds,
+        "tolerated": "any" if limits.max_failures is None else str(limits.max_failures),
         "at_once": limits.parallelism,
         "from_versions": [{"version": v, "count": n} for v, n in froms.most_common()]
         or [{"version": plan.version, "count": len(plan.skipped)}],
@@ -42,7 +42,7 @@ def planned(plan: Plan) -> dict[str, Any]:
         "blast": _blast(plan, seen),
         "warnings": [
             {"state": "warning", "title": "Mind this.", "text": text}
-            for text in seen.warnings
+            for text in (*plan.notices, *seen.warnings)
         ],
         "skipped": [
             {"name": names.get(int(s.id), s.id), "why": _WHY.get(s.why, s.why)}
@@ -73,13 +73,12 @@ def _row(
     targets = plan.targets[batch.start : batch.stop]
     froms = Counter(t.from_version or "nothing" for t in targets)
     return {
-        "name": batch.number,
+        "name": number + 1,
         "first": names.get(int(targets[0].id), targets[0].id),
         "last": names.get(int(targets[-1].id), targets[-1].id),
         "count": len(targets),
         "from_versions": ", ".join(version for version, _ in froms.most_common(3)),
-        "may_fail": batch.may_fail,
-        "begins_seconds": batch.begins_seconds,
+        "rule": batch.tolerance or "the fleet's budget",
     }
 
 
@@ -88,12 +87,11 @@ def _blast(plan: Plan, seen: Preview) -> dict[str, str]:
     limits = plan.course.limits
     if limits.max_failures is None:
         return {"first": "It reaches every target.", "failing": "No rule stops it."}
-    first = seen.batches[0].stop - seen.batches[0].start if seen.batches else 0
-    reach = min(first, limits.max_failures + limits.parallelism)
+    reach = min(seen.blast_radius, limits.max_failures + limits.parallelism)
     does = {"rollback": "rolls back", "freeze": "halts and stays so"}
     then = does.get(limits.on_failure, "halts")
     nth = limits.max_failures + 1
     return {
-        "first": f"It reaches {counted(reach)} at most before the first batch ends.",
-        "failing": f"At {counted(nth, 'failure')} it {then}.",
+        "first": f"It reaches about {counted(reach)} before that is known.",
+        "failing": f"At the {ordinal(nth)} failure it {then}.",
     }

@@ -1,0 +1,106 @@
+"""The plan's hash: stable, and sensitive to exactly what changes the effect."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from strategies.health import Health
+from strategies.rolling import RollingDeployment
+from strategies.steps import PLAN_FORMAT, Candidate
+from tests.strategies.worlds import fleet, plan_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def planned(targets=None, version="v2", digest="d", **options):
+    """Return a plan of three."""
+    chosen = fleet(3) if targets is None else targets
+    return RollingDeployment(**options).plan(chosen, version, digest)
+
+
+def test_C10_same_inputs_same_bytes():
+    """Planned twice, a plan is the same to the byte."""
+    assert planned().canonical() == planned().canonical()
+
+
+def test_C10_the_hash_is_the_same_tomorrow():
+    """The hash of a fixed plan never changes while its format does not."""
+    assert PLAN_FORMAT == 1
+    known = "7a7b3da4e8d4cb35f20c1e0bf3b0c2afbf9a020de1d7619ee28a9acb73951570"
+    assert planned(batch_size=2, delay_seconds=2.5).hash == known
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"version": "v3"},
+        {"digest": "e"},
+        {"targets": fleet(4)},
+        {"targets": fleet(3)[::-1]},
+        {"targets": [*fleet(2), Candidate("t2", "v0")]},
+        {"targets": [*fleet(2), Candidate("t2", "v1", slot="blue")]},
+        {"targets": [*fleet(2), Candidate("t2", "v1", driver_digest="x")]},
+        {"targets": [*fleet(2), Candidate("t2", "v2")]},
+        {"batch_size": 2},
+        {"delay_seconds": 6},
+        {"max_failures": 1},
+        {"on_failure": "rollback"},
+        {"retries": 1},
+        {"health": Health(interval_seconds=2)},
+        {"force": True},
+    ],
+    ids=str,
+)
+def test_K1_the_hash_sees_what_changes_the_effect(other):
+    """Targets, order, versions, slots, drivers, digest and options are all in it."""
+    assert planned(**other).hash != planned().hash
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"delay_seconds": 5},
+        {"delay_seconds": "5.0"},
+        {"health": Health(interval_seconds=5.0)},
+        {"progress_seconds": 600},
+        {"targets": [Candidate(c.id, c.version, healthy=False) for c in fleet(3)]},
+        {"targets": [*fleet(3), *fleet(1)]},
+    ],
+    ids=str,
+)
+def test_the_hash_does_not_see_the_rest(other):
+    """The same duration in other words, health, and notices change nothing."""
+    assert planned(**other).hash == planned().hash
+
+
+def test_notices_are_not_hashed():
+    """They explain, and do nothing."""
+    plan = planned()
+    assert replace(plan, notices=("hello",)).hash == plan.hash
+
+
+def test_no_float_in_the_canonical_form():
+    """No float decides, none is written: sorted keys, durations as text."""
+
+    def forbidden(text):
+        raise AssertionError(f"a float: {text}")
+
+    text = plan_of(3, delay_seconds=0.125).canonical()
+    content = json.loads(text, parse_float=forbidden)
+    assert list(content) == sorted(content)
+
+
+def test_the_core_is_standard_library_alone():
+    """Everything in it imports with no installed package in sight."""
+    names = sorted(p.stem for p in (ROOT / "strategies").glob("*.py"))
+    modules = [f"strategies.{n}" for n in names if n != "__init__"]
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import strategies, " + (
+        ", ".join(modules)
+    )
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)

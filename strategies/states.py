@@ -67,12 +67,8 @@ AT_REST = frozenset(State) - WAITING - LIVE
 #: Deployment states: what may follow what. A state that is at rest is left only by
 #: one return: roll back, or try the roll back again.
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.DRAFT: frozenset(
-        {State.AWAITING_APPROVAL, State.PENDING, State.CANCELLED}
-    ),
-    State.AWAITING_APPROVAL: frozenset(
-        {State.DRAFT, State.PENDING, State.CANCELLED}
-    ),
+    State.DRAFT: frozenset({State.AWAITING_APPROVAL, State.PENDING, State.CANCELLED}),
+    State.AWAITING_APPROVAL: frozenset({State.DRAFT, State.PENDING, State.CANCELLED}),
     State.PENDING: frozenset(
         {State.DRAFT, State.IN_PROGRESS, State.CANCELLED, State.SUPERSEDED}
     ),

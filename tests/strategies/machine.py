@@ -37,7 +37,7 @@ SETTINGS = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-OPTIONS = {
+OPTIONS: dict[str, list[Any]] = {
     "batch_size": [1, 2, 3],
     "parallelism": [None, 1, 2],
     "max_failures": [0, 1, None],
@@ -49,7 +49,7 @@ OPTIONS = {
     "delay_seconds": [0, 5],
     "progress_seconds": [400],
 }
-UNHEALTHY = [set(), set(), {0}, {2}]
+UNHEALTHY: list[set[int]] = [set(), set(), {0}, {2}]
 PLACES = [0, 1, 2, 3]
 PEOPLE = ["alice", "bob"]
 SECONDS = [1, 5, 60, 400, 7200]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from strategies.commands import decide
@@ -125,7 +127,7 @@ def test_every_command_in_every_state(made, command, expected):
         assert (refused.value.code, world.p) == (expected, was)
         assert str(refused.value).endswith(".")
         return
-    facts = decide(was, command("bob", "because"))
+    facts: tuple[Any, ...] = decide(was, command("bob", "because"))
     assert [type(fact) for fact in facts] == ([expected] if expected else [])
     assert all((fact.by, fact.reason) == ("bob", "because") for fact in facts)
     world.ask(command("bob", "because"))

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from strategies import commands, ledger, operations, progress, rules
+from strategies import ledger, messages, operations, progress, rules
 from strategies.ledger import Ledger
 from strategies.messages import Start, TimePassed
 from strategies.progress import Progress
@@ -35,7 +35,6 @@ def test_long_walks():
 WALKS = 500
 
 real_actions, real_apply = rules.actions, Progress.apply
-real_touched = ledger.Row.touched
 
 
 def widened(p, extra):
@@ -151,7 +150,6 @@ def timer_that_never_runs_out(patch):
 
 def stale_reports_count(patch):
     """A worker that was declared dead still has a say."""
-    patch.setattr(ledger.Report, "__hash__", lambda report: 0, raising=False)
     real = Ledger.flush
 
     def flush(self, reports, at, places):
@@ -171,10 +169,10 @@ def doubts_are_passed_over(patch):
     patch.setattr(rules, "_doubtful", lambda p, tally, direction: ())
 
 
-def resume_needs_no_hold(patch):
-    """A granted resume lifts nothing."""
+def hold_is_not_remembered(patch):
+    """A pause is recorded and not remembered."""
     folds = {**progress._FOLDS}
-    folds[rules.Held] = lambda p, fact, at: p
+    folds[messages.Held] = lambda p, fact, at: p
     patch.setattr(progress, "_FOLDS", folds)
 
 
@@ -184,12 +182,10 @@ def retry_for_ever(patch):
     patch.setattr(operations, "after_failure", lambda **_: again)
 
 
-def pause_clears_an_abort(patch):
-    """Resume takes an abort back."""
-    real = progress._FOLDS[commands.Resumed]
+def abort_only_lifts_the_hold(patch):
+    """An abort is recorded and not remembered."""
     folds = {**progress._FOLDS}
-    folds[commands.AbortAsked] = lambda p, fact, at: replace(p, hold=None)
-    folds[commands.Resumed] = real
+    folds[messages.AbortAsked] = lambda p, fact, at: replace(p, hold=None)
     patch.setattr(progress, "_FOLDS", folds)
 
 
@@ -207,9 +203,9 @@ FAULTS = [
     timer_that_never_runs_out,
     stale_reports_count,
     doubts_are_passed_over,
-    resume_needs_no_hold,
+    hold_is_not_remembered,
     retry_for_ever,
-    pause_clears_an_abort,
+    abort_only_lifts_the_hold,
 ]
 
 

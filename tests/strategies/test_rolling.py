@@ -111,6 +111,7 @@ def test_A29_unhealthy_targets_come_first():
 def test_window_is_one_batch():
     """A window keeps as many open as a batch has, over the whole work set."""
     step = plan_of(10, batch_size=4, window=True).course.steps[0]
+    assert isinstance(step, Deploy)
     assert (batches(10, batch_size=4, window=True), step.parallelism) == ([10], 4)
 
 

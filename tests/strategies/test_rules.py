@@ -205,8 +205,8 @@ def test_no_budget_never_stops():
 
 def test_B19_a_retry_that_works_is_a_success():
     """A target that fails and then succeeds counts as success, with two attempts."""
-    world = started(2, retries=1).report({0: S.FAILED})
-    assert world.states() == [S.PENDING, S.PENDING] or world.calls() == [0, 0]
+    world = started(2, retries=1).report({0: S.FAILED}, places=0)
+    assert world.states() == [S.PENDING, S.PENDING]
     world.finish()
     assert world.rest == (State.COMPLETED, "", "clean")
     assert world.calls() == [0, 0, 1]
@@ -240,7 +240,12 @@ def test_B21_nothing_succeeded():
     assert world.rest == (State.FAILED, "nothing_succeeded", "")
 
 
-SPLITS = [[(0, 1, 2, 3)], [(0,), (1,), (2,), (3,)], [(3, 1), (0, 2)], [(2,), (0, 1, 3)]]
+SPLITS: list[list[tuple[int, ...]]] = [
+    [(0, 1, 2, 3)],
+    [(0,), (1,), (2,), (3,)],
+    [(3, 1), (0, 2)],
+    [(2,), (0, 1, 3)],
+]
 
 
 @pytest.mark.parametrize("budget", range(5))
@@ -261,7 +266,8 @@ def test_a_halt_does_not_depend_on_grouping(budget, percent):
 
 def test_an_earlier_batch_counts_for_the_fleet():
     """The limit that has fewer failures to go is the one that halts."""
-    for split in ([(4, 5, 6)], [(4,), (5,), (6,)]):
+    splits: list[list[tuple[int, ...]]] = [[(4, 5, 6)], [(4,), (5,), (6,)]]
+    for split in splits:
         world = started(8, batch_size=4, max_failures=3, max_failure_percent=25)
         world.report({0: S.FAILED, 1: S.SUCCEEDED, 2: S.SUCCEEDED, 3: S.SUCCEEDED})
         for group in split:
@@ -695,15 +701,13 @@ def test_J8_a_crash_in_the_return():
     """A lost worker's restore is settled, and only the others go on."""
     world = started(4, batch_size=2).finish(failing(3)).roll_back().flush()
     lost = world.ledger.in_state(RETURN, S.RUNNING)
-    stale = list(world.held)
     world.held = world.ledger.take_over(lost, world.at)
     world.check()
     assert world.states(RETURN)[2:] == [S.UNKNOWN, S.UNKNOWN]
     world.report({3: S.SUCCEEDED, 2: S.PENDING})
     world.finish()
-    assert world.calls(RETURN) == [3, 2, 2, 1, 0] or world.calls(RETURN)[:2] == [3, 2]
+    assert world.calls(RETURN) == [3, 2, 2, 1, 0]
     assert world.rest == (State.ROLLED_BACK, "", "")
-    assert len(stale) == 2
 
 
 def test_stale_reports_are_ignored():

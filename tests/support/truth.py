@@ -1,0 +1,164 @@
+"""Whether what is stored is true: rows, tallies and events of a deployment agree.
+
+It reads one snapshot and knows nothing of how it came about, so that it may be asked
+at any moment, also while workers run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from django.db import connection, transaction
+
+from deployctl.models import Deployment, Operation, Target
+from deployctl.queries.plans import course_of, plan_of, progress_of
+from strategies import replay, wire
+from strategies.messages import (
+    AbortAsked,
+    Held,
+    OperationsMoved,
+    Rested,
+    Resumed,
+    RollBackAsked,
+    RollbackPlanned,
+)
+from strategies.progress import Progress
+from strategies.states import OPEN, OPERATION_TRANSITIONS, Direction, OperationState
+from strategies.tally import Tally
+
+S = OperationState
+FORWARD, RETURN = Direction.FORWARD, Direction.RETURN
+#: A hold ends with one of these.
+_LIFTS = (Resumed, AbortAsked, RollBackAsked)
+
+
+class Story:
+    """A deployment told again from its events alone, with an eye on every fact.
+
+    Attributes:
+        grid: the state of each operation, as a page that follows the events shows it.
+        most_open: the most operations that were open at once.
+        claims_while_held: how many claims came after a hold and before its end.
+    """
+
+    def __init__(self, course: Any) -> None:
+        self.progress = Progress.begin(course)
+        self.grid = {(FORWARD, position): S.PENDING for position in range(course.work)}
+        self.touched: Counter[int] = Counter()
+        self.most_open = 0
+        self.claims_while_held = 0
+        self._held = False
+
+    def tell(self, at: Any, fact: Any) -> None:
+        """Fold one fact."""
+        before, self.progress = self.progress, self.progress.apply(fact, at)
+        if isinstance(fact, OperationsMoved):
+            self._move(fact, before)
+        elif isinstance(fact, RollbackPlanned):
+            returned = sorted(p for p, count in self.touched.items() if count)
+            assert fact.count == len(returned), "a return takes back what was touched"
+            self.grid |= {(RETURN, position): S.PENDING for position in returned}
+        elif isinstance(fact, Rested):
+            assert not self.progress.open, "it came to rest with something open"
+        self._held = (self._held or isinstance(fact, Held)) and not isinstance(
+            fact, _LIFTS
+        )
+        self.most_open = max(self.most_open, self.progress.open)
+
+    def _move(self, fact: OperationsMoved, before: Progress) -> None:
+        after = S.PENDING if fact.now is S.RELEASED else fact.now
+        for position in fact.positions:
+            key = fact.direction, position
+            assert self.grid[key] is fact.was, f"{key} was {self.grid[key]}: {fact}"
+            self.grid[key] = after
+        assert fact.now in OPERATION_TRANSITIONS[fact.was], fact
+        claimed = fact.was is S.PENDING and fact.now is S.RUNNING
+        if claimed and fact.was_available:
+            assert self.progress.available >= before.floor, "a claim broke the floor"
+        self.claims_while_held += claimed and self._held
+        if fact.direction is FORWARD:
+            given_back = fact.was is S.RUNNING and fact.now in (S.SKIPPED, S.RELEASED)
+            for position in fact.positions:
+                self.touched[position] += claimed - given_back
+
+
+def story(deployment_id: int) -> Story:
+    """Tell a deployment from its stored events, without its rows."""
+    row = Deployment.objects.get(pk=deployment_id)
+    told = Story(course_of(row.plan_id))
+    for at, facts in _events(row):
+        for fact in facts:
+            told.tell(at, fact)
+    return told
+
+
+def check(deployment_id: int) -> Story:
+    """Fail unless rows, tallies, columns and events say the same, now."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return _checked(Deployment.objects.get(pk=deployment_id))
+
+
+def _checked(row: Deployment) -> Story:
+    progress = progress_of(row)
+    rows = list(Operation.objects.filter(deployment=row))
+    _check_tallies(progress, rows)
+    _check_columns(row, progress, rows)
+    events = _events(row)
+    assert [e.seq for e in row.events.order_by("seq")] == list(range(1, row.seq + 1))
+    assert replay(course_of(row.plan_id), events) == progress, "the events differ"
+    told = story(row.pk)
+    grid = {(Direction(o.direction), o.position): S(o.state) for o in rows}
+    assert told.grid == grid, "the grid rebuilt from events differs from the rows"
+    assert told.most_open <= progress.course.limits.parallelism
+    assert told.claims_while_held == 0, "something was claimed while it was held"
+    _check_available(row, progress, rows)
+    return told
+
+
+def _events(row: Deployment) -> list[tuple[Any, list[Any]]]:
+    ordered = row.events.order_by("seq")
+    return [(event.at, wire.load_facts(event.payload)) for event in ordered]
+
+
+def tally(rows: list[Operation]) -> Tally:
+    """Count rows by state."""
+    return Tally(**Counter(row.state for row in rows))
+
+
+def _check_tallies(progress: Progress, rows: list[Operation]) -> None:
+    forward = [row for row in rows if row.direction == FORWARD.value]
+    returning = [row for row in rows if row.direction == RETURN.value]
+    assert tally(forward) == progress.whole, "the tally differs from the rows"
+    assert tally(returning) == progress.back, "the return's tally differs"
+    if progress.opened is not None:
+        span = range(progress.opened.start, progress.opened.stop)
+        batch = [row for row in forward if row.position in span]
+        assert tally(batch) == progress.batch_tally, "the batch's tally differs"
+
+
+def _check_columns(row: Deployment, progress: Progress, rows: list[Operation]) -> None:
+    assert row.state == progress.state.value
+    assert row.open_count == progress.open == sum(o.state in OPEN for o in rows)
+    assert row.intent == int(progress.intent)
+    assert (row.hold is None) == (progress.hold is None)
+    assert (row.halt is None) == (progress.halt is None)
+    assert (row.rested_at is None) == (progress.rest is None)
+    for operation in rows:
+        if operation.state not in OPEN:
+            assert operation.claimed_by_id is None, "held although it is not open"
+
+
+def _check_available(
+    row: Deployment, progress: Progress, rows: list[Operation]
+) -> None:
+    plan = plan_of(row)
+    ids = [int(t.id) for t in plan.targets] + [int(s.id) for s in plan.skipped]
+    chosen = Target.objects.filter(pk__in=ids)
+    if chosen.exclude(removed_at=None).exists():
+        return  # Whether it was gone at the start is no longer to be seen.
+    open_ones = {o.target_id for o in rows if o.state in OPEN}
+    good = sum(t.health != "unhealthy" and t.pk not in open_ones for t in chosen)
+    assert progress.available == good, "availability differs from the targets"

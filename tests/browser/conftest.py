@@ -1,0 +1,191 @@
+"""The whole product as `make run` starts it, and real browser windows on it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.support.servers import ROOT
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+#: Chromium must not look for anything outside this machine.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests start processes, and say loudly when there is no browser."""
+    here = Path(__file__).parent
+    missing = not Path(CHROMIUM).exists()
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.serial)
+            if missing:
+                why = f"there is no Chromium at {CHROMIUM}; name one with CHROMIUM"
+                item.add_marker(pytest.mark.skip(reason=why))
+
+
+@dataclass
+class Product:
+    """One running `manage.py up`: its address, and how to sign in."""
+
+    process: subprocess.Popen[bytes]
+    data: Path
+    port: int
+    password: str
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def pids(self, word: str) -> list[int]:
+        """Processes of this product with this word on their command line."""
+        mark = f"DATA_DIR={self.data}".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    if mark not in (entry / "environ").read_bytes():
+                        continue
+                    words = (entry / "cmdline").read_bytes().split(b"\0")
+                except OSError:
+                    continue
+                if word.encode() in words:
+                    found.append(int(entry.name))
+        return found
+
+
+def until(says: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait until something is so; fail when it is not in time."""
+    end = time.monotonic() + seconds
+    while not says():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def product() -> Iterator[Product]:
+    """The product with its demo fleet, started once for all browser tests."""
+    with tempfile.TemporaryDirectory(prefix="dctl-browser-") as folder:
+        data, said = Path(folder), Path(folder) / "said.txt"
+        given = {k: v for k, v in os.environ.items() if not k.startswith("DATABASE_")}
+        given |= {
+            "DATA_DIR": str(data),
+            "PORT": str(free_port()),
+            "WORKERS": "2",
+            "DEMO": "1",
+        }
+        with said.open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "up"],
+                env=given,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            at = re.compile(r"deployctl is at http://127\.0\.0\.1:(\d+)/")
+            until(lambda: at.search(said.read_text()) or process.poll() is not None)
+            text = said.read_text()
+            port, password = at.search(text), re.search(r"password (\S+)\n", text)
+            assert port is not None, text
+            assert password is not None, text
+            product = Product(process, data, int(port[1]), password[1])
+            until(lambda: healthy(product.port))
+            yield product
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(40)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def healthy(port: int) -> bool:
+    """Whether /readyz says that database and workers are there."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests; each window is a context of its own."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def window(product: Product, browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open signed-in windows: window(width=1440, theme="light").
+
+    A script error or a breach of the content policy in any of them fails the test.
+    """
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def open_window(*, width: int = 1440, theme: str = "light") -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 1000},
+            color_scheme="dark" if theme == "dark" else "light",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on(
+            "console",
+            lambda said: (
+                wrong.append(said.text)
+                if "Content Security Policy" in said.text
+                else None
+            ),
+        )
+        sign_in(page, product)
+        return page
+
+    yield open_window
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def sign_in(page: Page, product: Product) -> None:
+    """Sign in as the administrator of the first start."""
+    page.goto(f"{product.url}/")
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", product.password)
+    page.click("form button:has-text('Sign in')")
+    page.wait_for_url(f"{product.url}/")

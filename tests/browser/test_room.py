@@ -1,0 +1,86 @@
+"""Two windows on one deployment: live, paused, halted, rolled back, cut off."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Product, until
+from tests.browser.room import cells, deploy, press, regions, says
+
+Window = Callable[..., Page]
+#: Every staging target can run both; a test takes the one that is not there.
+GOOD = ("1.1.0", "1.0.0")
+
+
+def test_deploy_pause_resume_in_two_windows(product: Product, window: Window) -> None:
+    here, there = window(), window()
+    number = deploy(here, product.url, "staging", *GOOD, batch_size="2")
+    there.goto(f"{product.url}/deployments/{number}/")
+    press(here, "pause")
+    says(here, "paus")
+    says(there, "paused")
+    press(there, "resume")
+    says(here, "complet", 60)
+    says(there, "complet")
+    assert regions(here) == regions(there)
+
+
+def test_halt_is_explained_and_rolled_back(product: Product, window: Window) -> None:
+    here, there = window(), window()
+    number = deploy(here, product.url, "production", "1.2.0", batch_size="4")
+    there.goto(f"{product.url}/deployments/{number}/")
+    says(here, "halted|failed", 60)
+    says(there, "halted|failed")
+    expect(there.locator("#do-roll_back.btn-primary")).to_be_visible(timeout=30_000)
+    band = there.locator("#room-halt")
+    expect(band).to_contain_text("Halted")
+    expect(band).to_contain_text("1.2.0")
+    press(there, "roll_back", reason="it cannot run on prod-06")
+    says(here, "rolled back", 60)
+    fresh = window()
+    fresh.goto(f"{product.url}/deployments/{number}/")
+    assert regions(fresh) == regions(here)
+    assert cells(fresh) == cells(here)
+
+
+def test_a_dropped_socket_catches_up(product: Product, window: Window) -> None:
+    here = window()
+    number = deploy(here, product.url, "staging", *GOOD, batch_size="2")
+    web = product.pids("web") or product.pids("daphne")
+    for pid in web:
+        os.kill(pid, signal.SIGKILL)
+    says(here, "complet", 90)
+    fresh = window()
+    fresh.goto(f"{product.url}/deployments/{number}/")
+    says(fresh, "complet")
+    until(lambda: regions(fresh)["room-feed"] == regions(here)["room-feed"], 30)
+    assert regions(fresh) == regions(here)
+    assert cells(fresh) == cells(here)
+
+
+def test_a_killed_worker_is_no_event(product: Product, window: Window) -> None:
+    here = window()
+    deploy(here, product.url, "staging", *GOOD, batch_size="4")
+    os.kill(product.pids("worker")[0], signal.SIGKILL)
+    says(here, "complet", 60)
+    expect(here.locator("#room-halt")).not_to_contain_text("Halted")
+
+
+def test_abort_asks_first_and_says_what_it_does(
+    product: Product, window: Window
+) -> None:
+    here = window()
+    deploy(here, product.url, "staging", *GOOD, batch_size="1")
+    here.click("#do-abort")
+    expect(here.locator("#ask-abort")).to_be_visible()
+    here.locator("#ask-abort [data-closes]").click()
+    expect(here.locator("#ask-abort")).not_to_be_visible()
+    press(here, "abort", reason="wrong version")
+    expect(here.locator("#do-roll_back.btn-primary")).to_be_visible(timeout=30_000)
+    says(here, "abort")
+    press(here, "roll_back", reason="back to what it was")
+    says(here, "rolled back", 60)

@@ -15,7 +15,8 @@ from django.db import connection, transaction
 from django.template.loader import render_to_string
 
 from deployctl.models import Deployment, Event
-from deployctl.queries import cells, room
+from deployctl.queries import cells, grid, room
+from deployctl.queries.plans import course_of
 from strategies import wire
 from strategies.states import Direction, OperationState
 
@@ -62,9 +63,11 @@ class Look:
         return self.seq - len(self.moves) <= seq <= self.seq
 
     def frame(self, seq: int, known: Mapping[str, str] | None = None) -> Frame:
-        """Return the one frame that brings a page at `seq`, or later, here.
+        """Return the one frame that brings a page at `seq` here; it must be in reach.
 
-        Units that are as in `known` are left out. `seq` must be within reach.
+        It is `whole`, and as good for a page that is later than `seq`, unless units
+        that are as in `known` were left out of it: a page that is later may have seen
+        those change, and change back.
         """
         last: dict[int, str] = {}
         for move in self.moves[len(self.moves) - (self.seq - seq) :]:
@@ -75,6 +78,7 @@ class Look:
             "kind": "state",
             "from": seq,
             "to": self.seq,
+            "whole": not known,
             **self.head,
             "html": html,
             "cells": sorted(last.items()),
@@ -88,15 +92,11 @@ def look(deployment_id: int, seqs: Collection[int]) -> Look:
         Deployment.DoesNotExist: if there is none.
     """
     with _snapshot():
-        row = _row(deployment_id)
+        row = Deployment.objects.get(pk=deployment_id)
         behind = [seq for seq in seqs if seq < row.seq]
         after = max(min(behind, default=row.seq), row.seq - FARTHEST)
-        return Look(
-            seq=row.seq,
-            head=_head(row) if behind else {},
-            html=_render(deployment_id) if behind else {},
-            moves=_moves(row, after),
-        )
+        head, html = _now(row) if behind else ({}, {})
+        return Look(row.seq, head, html, moves=_moves(row, after))
 
 
 def since(deployment_id: int, seq: int) -> Frame:
@@ -121,15 +121,16 @@ def full(deployment_id: int) -> Frame:
         Deployment.DoesNotExist: if there is none.
     """
     with _snapshot():
-        row = _row(deployment_id)
-        grid = "".join(letter for _, letter in cells.letters(deployment_id))
+        row = Deployment.objects.get(pk=deployment_id)
+        head, html = _now(row)
         return {
             "kind": "state",
             "from": 0,
             "to": row.seq,
-            **_head(row),
-            "html": _render(deployment_id),
-            "grid": grid,
+            "whole": True,
+            **head,
+            "html": html,
+            "grid": grid.letters(row, course_of(row.plan_id)),
         }
 
 
@@ -146,27 +147,18 @@ def _snapshot() -> Iterator[None]:
         yield
 
 
-def _row(deployment_id: int) -> Deployment:
-    fields = ("seq", "control_version", "application__name", "version__version")
-    return (
-        Deployment.objects.select_related("application", "version")
-        .only(*fields)
-        .get(pk=deployment_id)
-    )
-
-
-def _head(row: Deployment) -> dict[str, Any]:
+def _now(row: Deployment) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the head and the rendered units, as of the snapshot."""
+    context = room.summary(row.pk)
     last = Event.objects.filter(deployment_id=row.pk, seq=row.seq)
     at = last.values_list("at", flat=True).first()
-    return {
+    head = {
         "control_version": row.control_version,
+        "title": context["deployment"]["title"],
         "at": at.isoformat() if at else None,
     }
-
-
-def _render(deployment_id: int) -> dict[str, str]:
-    context = room.summary(deployment_id)
-    return {unit: render_to_string(name, context) for unit, name in UNITS.items()}
+    html = {unit: render_to_string(name, context) for unit, name in UNITS.items()}
+    return head, html
 
 
 def _moves(row: Deployment, after: int) -> tuple[dict[int, str], ...]:

@@ -119,7 +119,7 @@ class RoomSocket(AsyncConsumer):
 
     @property
     def since(self) -> int:
-        """The last event that the page has; -1, for everything, when it does not say."""
+        """The last event that the page has; -1 for everything, if it does not say."""
         given = parse_qs(self.scope["query_string"].decode("latin1")).get("since", [""])
         text = given[-1]
         good = text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS

@@ -31,12 +31,14 @@ class Viewer:
 
     Attributes:
         seq: the last event whose frame was put in; -1 when it must begin anew.
+        steady: it was given every frame since, so that differences are enough.
     """
 
     def __init__(self, deployment_id: int, user_id: int, seq: int, most: int) -> None:
         self.deployment_id = deployment_id
         self.user_id = user_id
         self.seq = seq
+        self.steady = False
         self._most = most
         self._texts: deque[str] = deque()
         self._filled = asyncio.Event()
@@ -45,6 +47,7 @@ class Viewer:
         """Put a text in; over the bound, all of them become one resync."""
         if len(self._texts) >= self._most:
             self._texts.clear()
+            self.steady = False
             text = RESYNC
         self._texts.append(text)
         self._filled.set()
@@ -72,25 +75,27 @@ class Watch:
 
         Those who came meanwhile share a second one, from the furthest behind of them.
         """
-        steady = {viewer for viewer in viewers if viewer.seq == self.seq}
+        steady = {v for v in viewers if v.steady and v.seq == self.seq}
         late = {v for v in viewers - steady if seen.reaches(v.seq)}
         for viewer in viewers - steady - late:
             viewer.put(RESYNC)
+            viewer.seq = seen.seq
         self._hand(seen, steady, self.html)
         self._hand(seen, late, {})
-        for viewer in viewers:
-            viewer.seq = seen.seq
         if seen.html:
             self.html = dict(seen.html)
         self.seq = seen.seq
 
-    def _hand(self, seen: frames.Look, to: set[Viewer], known: dict[str, str]) -> None:
-        behind = {viewer for viewer in to if viewer.seq < seen.seq}
+    def _hand(
+        self, seen: frames.Look, viewers: set[Viewer], known: dict[str, str]
+    ) -> None:
+        behind = {viewer for viewer in viewers if viewer.seq < seen.seq}
         if not behind:
             return
         frame = seen.frame(min(viewer.seq for viewer in behind), known)
         text = json.dumps(frame, separators=(",", ":"))
         for viewer in behind:
+            viewer.steady, viewer.seq = True, seen.seq
             viewer.put(text)
 
 
@@ -140,6 +145,14 @@ class Hub:
             for task in self._tasks.values():
                 task.cancel()
             self._tasks.clear()
+
+    async def close(self) -> None:
+        """End whatever still runs, viewers or not; the hub is of no use afterwards."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._readers.shutdown(wait=True)
 
     @property
     def viewers(self) -> int:

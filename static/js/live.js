@@ -138,6 +138,7 @@
     for (const [id, html] of Object.entries(frame.html || {})) {
       if (id === "room-feed") setFeed(html); else units.swap(id, html);
     }
+    if (frame.grid) setCells([...frame.grid].map((letter, position) => [position, letter]));
     if (frame.cells?.length) setCells(frame.cells);
     if (frame.title) document.title = `${frame.title} · deployctl`;
     if (frame.control_version !== undefined) controls.changed(frame.control_version);
@@ -176,7 +177,8 @@
     if (frame.kind === "state") {
       heardSeq = Math.max(heardSeq, frame.to);
       if (frame.to <= seen) return;
-      if (frame.from > seen) catchUp(); else apply(frame);
+      // One that holds differences only is good for the page that has just what it starts from.
+      if (frame.from === seen || (frame.whole && frame.from < seen)) apply(frame); else catchUp();
     } else if (frame.kind === "hb") {
       heardSeq = Math.max(heardSeq, frame.seq);
       if (frame.seq > seen) catchUp(); else showLive();

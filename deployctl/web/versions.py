@@ -16,6 +16,7 @@ from deployctl.services.versions import (
     register_version,
     withdraw_version,
 )
+from deployctl.web.denied import says_denied
 from deployctl.web.forms import VersionForm
 from deployctl.web.shell import by, paged, text
 
@@ -42,6 +43,7 @@ def listed(request: HttpRequest, form: VersionForm | None) -> dict[str, Any]:
 
 
 @require_POST
+@says_denied
 def version_register(request: HttpRequest) -> HttpResponse:
     """Register a version, or show the form with what is wrong."""
     form = VersionForm(request.POST)
@@ -57,6 +59,7 @@ def version_register(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@says_denied
 def version_withdraw(request: HttpRequest, version_id: int) -> HttpResponse:
     """Withdraw a version, so that no deployment of it starts."""
     get_object_or_404(Version, pk=version_id)

@@ -85,9 +85,9 @@ def until(says: Callable[[], object], seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def product() -> Iterator[Product]:
-    """The product with its demo fleet, started once for all browser tests."""
+    """The product with its demo fleet, started once for a module."""
     with tempfile.TemporaryDirectory(prefix="dctl-browser-") as folder:
         data, said = Path(folder), Path(folder) / "said.txt"
         given = {k: v for k, v in os.environ.items() if not k.startswith("DATABASE_")}
@@ -139,9 +139,11 @@ def healthy(port: int) -> bool:
         connection.close()
 
 
-@pytest.fixture(scope="session")
+# While it is open its event loop counts as running in this thread, and no test that
+# has a loop of its own can run: so it is closed with its module.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests; each window is a context of its own."""
+    """One browser for a module; each window is a context of its own."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield running

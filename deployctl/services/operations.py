@@ -6,7 +6,8 @@ them decides anything: states come in as the core has chosen them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,14 +18,17 @@ from django.db import connection
 from strategies.states import Direction, OperationState
 
 
-def sql() -> psycopg.Cursor[Any]:
-    """Return a cursor that sends values apart from the statement.
+@contextmanager
+def sql() -> Iterator[psycopg.Cursor[Any]]:
+    """Give a cursor that sends values apart from the statement.
 
     Django's own puts them into its text, so that nothing is ever prepared; these few
     statements run for every flush, and planning them anew costs more than they do.
+    What goes wrong is raised as Django's own cursor would raise it.
     """
     connection.ensure_connection()
-    return psycopg.Cursor(connection.connection)
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as made:
+        yield made
 
 
 OPEN_STATES = "('running', 'verifying', 'unknown')"

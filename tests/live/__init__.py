@@ -1,0 +1,1 @@
+"""The live part: hub, sockets and what they refuse."""

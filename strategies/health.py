@@ -200,11 +200,10 @@ class HealthGate:
         if not isinstance(self.says, Wait):
             return self
         heard = (
-            self._succeeded(elapsed_seconds)
+            self._succeeded(elapsed_seconds, detail)
             if answer is Answer.OK
-            else self._failed(is_error=answer is Answer.ERROR)
+            else self._failed(detail, is_error=answer is Answer.ERROR)
         )
-        heard = replace(heard, detail=detail)
         return replace(heard, says=heard._verdict(elapsed_seconds))
 
     def overdue(self, elapsed_seconds: float) -> HealthGate:
@@ -214,24 +213,25 @@ class HealthGate:
         end = Unhealthy(Reason.DEADLINE, self.detail, elapsed_seconds)
         return replace(self, says=end)
 
-    def _succeeded(self, elapsed: float) -> HealthGate:
+    def _succeeded(self, elapsed: float, detail: str) -> HealthGate:
         successes = self.successes + 1
-        return replace(
-            self,
+        return HealthGate(
+            health=self.health,
+            says=self.says,
             good_since=elapsed if self.good_since is None else self.good_since,
             successes=successes,
-            failures=0,
-            errors=0,
             was_healthy=self.was_healthy or successes >= self.health.success_threshold,
+            detail=detail,
         )
 
-    def _failed(self, *, is_error: bool) -> HealthGate:
-        return replace(
-            self,
-            good_since=None,
-            successes=0,
+    def _failed(self, detail: str, *, is_error: bool) -> HealthGate:
+        return HealthGate(
+            health=self.health,
+            says=self.says,
             failures=self.failures + 1,
             errors=self.errors + 1 if is_error else 0,
+            was_healthy=self.was_healthy,
+            detail=detail,
         )
 
     def _verdict(self, elapsed: float) -> Says:

@@ -38,7 +38,9 @@ async def verify(
     """
     began = clock()
     limit = min(health.deadline_seconds, seconds)
-    gate = HealthGate.opened(replace(health, deadline_seconds=limit))
+    if limit < health.deadline_seconds:
+        health = replace(health, deadline_seconds=limit)
+    gate = HealthGate.opened(health)
     while isinstance(says := gate.says, Wait):
         await _until(began + says.next_at, clock, sleep)
         left = limit - (clock() - began)

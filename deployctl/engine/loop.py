@@ -28,6 +28,7 @@ from deployctl.services.claims import Claim
 from deployctl.services.journal import Answer, Ask
 from deployctl.services.operations import Report
 from deployctl.settings import Engine as Settings
+from strategies.health import Health
 from strategies.states import OperationState
 
 log = structlog.get_logger()
@@ -256,7 +257,7 @@ class Engine:
         for report in ask.reports:
             self._stored(report, accepted=report.operation_id in answer.accepted)
         for claim in answer.claims:
-            self._begin(claim, asked_at)
+            self._begin(claim, answer.health, asked_at)
         if answer.hungry:
             self._desk.hungry.add(deployment_id)
         else:
@@ -290,11 +291,11 @@ class Engine:
         if not accepted and held.task is not None:
             held.task.cancel()
 
-    def _begin(self, claim: Claim, asked_at: float) -> None:
+    def _begin(self, claim: Claim, health: Health, asked_at: float) -> None:
         held = self._held[claim.operation_id] = Held(claim)
-        held.task = asyncio.create_task(self._guarded(claim, asked_at))
+        held.task = asyncio.create_task(self._guarded(claim, health, asked_at))
 
-    async def _guarded(self, claim: Claim, asked_at: float) -> None:
+    async def _guarded(self, claim: Claim, health: Health, asked_at: float) -> None:
         """Run one claim; a fault of ours leaves its outcome unknown, never unsaid."""
         try:
             driver = self._driver(claim.driver)
@@ -305,7 +306,7 @@ class Engine:
             self._report_fault(claim, state, str(error))
             return
         try:
-            await Runner(claim, driver, claim.health, self, asked_at).run()
+            await Runner(claim, driver, health, self, asked_at).run()
         except Exception as error:
             log.exception("operation.fault", operation=claim.operation_id)
             await asyncio.sleep(FAULT_SECONDS)

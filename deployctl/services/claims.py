@@ -7,12 +7,12 @@ how many may start is what the core asked for.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from deployctl.services.operations import OPEN_STATES, sql
-from strategies.health import Health
 from strategies.messages import Start
 from strategies.states import Direction, OperationState
 
@@ -44,7 +44,6 @@ class Claim:
     verify_seconds: float
     settle_seconds: float
     quiet: bool
-    health: Health = field(default_factory=Health)
 
 
 def pick(
@@ -169,12 +168,19 @@ def _claim(row: tuple[Any, ...]) -> Claim:
         name=row[11],
         address=row[12],
         driver=row[13],
-        settings=json.loads(row[14]),
+        settings=_settings(row[14]),
         apply_seconds=apply_seconds,
         verify_seconds=verify_seconds,
         settle_seconds=settle_seconds,
         quiet=row[18],
     )
+
+
+@lru_cache(maxsize=1024)
+def _settings(text: str) -> dict[str, Any]:
+    """Read settings once for all targets that have the same; nobody changes them."""
+    read: dict[str, Any] = json.loads(text)
+    return read
 
 
 def unclaim(ids: list[int]) -> None:

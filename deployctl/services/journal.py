@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from django.db import IntegrityError, transaction
 
@@ -19,6 +19,7 @@ from deployctl.services import operations
 from deployctl.services.claims import Claim
 from deployctl.services.operations import Report, Row
 from deployctl.services.turn import Turn
+from strategies.health import Health
 from strategies.states import OperationState
 
 #: An operation is overdue this long after its worker should have given up by itself.
@@ -49,6 +50,8 @@ class Answer:
     seq: int
     may_claim: bool
     live: bool
+    #: The rule by which the claims' targets are verified.
+    health: Health
     claims: list[Claim] = field(default_factory=list)
     #: More could have been claimed, had there been places.
     hungry: bool = False
@@ -95,12 +98,12 @@ def _flush(deployment_id: int, ask: Ask, *, one_by_one: bool) -> Answer:
         asked_for = turn.start.at_most if turn.start else 0
         claims += claim(turn, ask, places, one_by_one=one_by_one)
         turn.quiet = ask.quiet
-    health = turn.progress.course.limits.health
     return Answer(
         seq=turn.seq,
         may_claim=turn.progress.may_claim,
         live=turn.progress.rest is None,
-        claims=[replace(claim, health=health) for claim in claims],
+        health=turn.progress.course.limits.health,
+        claims=claims,
         hungry=asked_for > max(places, 0),
         due_seconds=turn.due_seconds,
         accepted=accepted,

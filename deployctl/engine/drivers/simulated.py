@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from deployctl.engine.drivers.base import (
@@ -125,9 +126,11 @@ class Fleet:
     def _write(self, what: str, target: TargetRef, version: str, fence: int) -> None:
         if self.log is None:
             return
-        line = {"at": time.time(), "what": what, "agent": target.name, "fence": fence}
-        line["version"] = version
-        os.write(self.log, (json.dumps(line) + "\n").encode("ascii"))
+        line = (
+            f'{{"at": {time.time()}, "what": "{what}", "agent": {_quoted(target.name)},'
+            f' "fence": {fence}, "version": {_quoted(version)}}}\n'
+        )
+        os.write(self.log, line.encode("ascii"))
 
 
 #: The fleet of this process.
@@ -261,6 +264,12 @@ def _made(target: TargetRef) -> Device:
         ),
         unhealthy_versions=frozenset(settings.get("unhealthy_versions", ())),
     )
+
+
+@lru_cache(maxsize=32_768)
+def _quoted(text: str) -> str:
+    """Return a text as JSON; the same few come again and again."""
+    return json.dumps(text)
 
 
 def _part(text: str) -> float:

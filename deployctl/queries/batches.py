@@ -83,6 +83,8 @@ def _line(
     count = span[1] - span[0]
     is_open = number == now and progress.opened is not None and progress.rest is None
     state, says = _state(letters, count, is_open=is_open)
+    if state == "pending" and progress.rest is not None:
+        state, says = "skipped", "not reached"
     return {
         "number": number,
         "name": f"Batch {number}",

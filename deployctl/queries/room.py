@@ -93,7 +93,9 @@ def summary(deployment_id: int) -> dict[str, Any]:
         "zones": [_zone(name, counts) for name, counts in zones.items()],
         "workers": [] if at_rest or row.progress is None else workers(row.pk),
         "feed": feed.feed(row, progress.course),
-        "legend": _legend(letters or Counter({"p": progress.course.work})),
+        "legend": _legend(
+            letters or Counter({"p": progress.course.work}), over=at_rest
+        ),
     }
 
 
@@ -178,7 +180,7 @@ def _counters(p: Progress) -> dict[str, Any]:
     entries = [
         _entry("In flight", p.open, f"of {limits.parallelism:,} at most"),
         _entry("Failed", whole.failed, failed_small, "failed" if whole.failed else ""),
-        _entry("Waiting", whole.pending),
+        _entry("Not touched" if p.rest else "Waiting", whole.pending),
         _entry("Available", p.available, f"floor {p.floor:,}"),
     ]
     doubt = whole.unknown + back.unknown
@@ -284,14 +286,18 @@ def _zone(name: str, counts: Counter[str]) -> dict[str, Any]:
         "name": name or "no zone",
         "parts": looks.parts_of(counts),
         "total": sum(counts.values()),
-        "ok": sum(counts[letter] for letter in "sk"),
+        "ok": sum(counts[letter] for letter in "sSkK"),
         "bad": sum(counts[letter] for letter in "fF"),
     }
 
 
-def _legend(letters: Counter[str]) -> list[dict[str, Any]]:
+def _legend(letters: Counter[str], *, over: bool) -> list[dict[str, Any]]:
     return [
-        {"letter": letter, "word": word, "count": letters[letter]}
+        {
+            "letter": letter,
+            "word": "not touched" if over and letter == "p" else word,
+            "count": letters[letter],
+        }
         for letter, (_, word) in CELLS.items()
         if letters[letter]
     ]

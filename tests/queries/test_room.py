@@ -198,3 +198,13 @@ def test_bars_count_every_target_once() -> None:
     count = Counter("ssSfFxXuUrvRVkKPp")
     parts = looks.parts_of(count)
     assert sum(part["count"] for part in parts) == count.total() - count["p"]
+
+
+def test_nothing_waits_once_it_is_over(place: Place) -> None:
+    deployment = place.deploy(batch_size=4)
+    hand = Hand(deployment)
+    hand.report(hand.claim(), _S.FAILED, "boom")
+    context = room.summary(deployment.pk)
+    assert context["batches"]["rows"][1]["says"] == "not reached"
+    assert "not touched" in [entry["word"] for entry in context["legend"]]
+    assert "waits" not in [entry["word"] for entry in context["legend"]]

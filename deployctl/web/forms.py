@@ -38,9 +38,9 @@ class DeploymentForm(forms.Form):
     version = forms.ModelChoiceField(Version.objects.none())
     environment = forms.ModelChoiceField(Environment.objects.order_by("name"))
     batch_size = Text(
-        initial="1", label="Batch size", help_text="3, 25% or a growing 1, 5, 25%."
+        initial="4", label="Batch size", help_text="3, 25% or a growing 1, 5, 25%."
     )
-    delay_seconds = Text(initial="5", label="Wait between batches, s")
+    delay_seconds = Text(initial="2", label="Wait between batches, s")
     max_failures = Text(
         initial="0", label="Failures tolerated", help_text="One more stops it."
     )
@@ -52,11 +52,11 @@ class DeploymentForm(forms.Form):
     )
     parallelism = Text(label="At once", help_text="Empty: a whole batch.")
     retries = Text(initial="0", label="Further attempts")
-    health_interval_seconds = Text(initial="2", label="Ask every, s")
+    health_interval_seconds = Text(initial="1", label="Ask every, s")
     health_timeout_seconds = Text(initial="5", label="Answer within, s")
     health_success_threshold = Text(initial="1", label="Good answers needed")
     health_failure_threshold = Text(initial="3", label="Bad answers that fail it")
-    health_min_healthy_seconds = Text(initial="3", label="Stay healthy for, s")
+    health_min_healthy_seconds = Text(initial="2", label="Stay healthy for, s")
     health_deadline_seconds = Text(initial="30", label="Healthy within, s")
     health_initial_delay_seconds = Text(initial="0", label="First ask after, s")
     reason = Text(max_length=1000, label="Why")

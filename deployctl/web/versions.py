@@ -23,7 +23,8 @@ from deployctl.web.shell import by, paged, text
 
 def version_list(request: HttpRequest) -> HttpResponse:
     """Show versions, and the form to register one to whoever may."""
-    form = VersionForm() if by(request).may_act else None
+    initial = {"application": fleet.only_application()}
+    form = VersionForm(initial=initial) if by(request).may_act else None
     return render(request, "versions/list.html", listed(request, form))
 
 

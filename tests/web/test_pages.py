@@ -139,3 +139,20 @@ def test_history_pages_back(place: Place, alice: Client) -> None:
         place.prepare()
     page = alice.get("/deployments/").content.decode()
     assert "2\u00a0deployments" in page
+
+
+def test_a_deployment_with_nothing_to_do_says_so(place: Place, alice: Client) -> None:
+    deployment = place.deploy("1.0")
+    page = alice.get(f"/deployments/{deployment.pk}/").content.decode()
+    assert "Nothing to do" in page
+    page = alice.get(f"/fleet/?deployment={deployment.pk}").content.decode()
+    assert "No target here" in page
+
+
+def test_withdrawing_is_offered_to_those_who_may(
+    place: Place, alice: Client, charlie: Client
+) -> None:
+    made = versions.register_version(place.application, "2.0", by=place.by)
+    path = f"/versions/{made.pk}/withdraw/"
+    assert path in alice.get("/versions/").content.decode()
+    assert path not in charlie.get("/versions/").content.decode()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from deployctl.models import Deployment, Event
+from deployctl.models import Deployment
+from deployctl.services.operations import sql
 from strategies import wire
 from strategies.messages import (
     AbortAsked,
@@ -44,10 +46,10 @@ def record(row: Deployment, facts: Sequence[Fact], now: datetime) -> None:
     """Store one event under the row's sequence number, which must be new."""
     kinds = {type(fact) for fact in facts}
     telling = next((kind for kind in TELLING if kind in kinds), type(facts[0]))
-    Event(
-        deployment_id=row.pk,
-        seq=row.seq,
-        kind=telling.__name__,
-        payload=wire.dump_facts(tuple(facts)),
-        at=now,
-    ).save(force_insert=True)
+    payload = json.dumps(wire.dump_facts(tuple(facts)))
+    with sql() as cursor:
+        cursor.execute(
+            "INSERT INTO deployctl_event (deployment_id, seq, kind, payload, at)"
+            " VALUES (%s, %s, %s, %s, %s)",
+            [row.pk, row.seq, telling.__name__, payload, now],
+        )

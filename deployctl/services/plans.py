@@ -5,18 +5,20 @@ It computes no plan and takes no decision: both are `strategies`' affair.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 from django.db import transaction
 
 from deployctl.models import Deployment, Plan
+from deployctl.services.operations import sql
 from deployctl.services.people import Actor
 from strategies import wire
 from strategies.progress import Progress
 from strategies.steps import Plan as PlanValue
 
-#: The columns that `project` writes; the journal saves just these.
-PROJECTED = [
+#: The columns that `project` sets, and that `save` writes.
+PROJECTED = (
     "format",
     "progress",
     "seq",
@@ -31,7 +33,13 @@ PROJECTED = [
     "due_at",
     "started_at",
     "rested_at",
-]
+)
+_JSON = frozenset({"progress", "hold", "halt"})
+_SAVE = f"""
+    UPDATE deployctl_deployment
+       SET {", ".join(f"{column} = %s" for column in PROJECTED)}
+     WHERE id = %s
+"""
 
 
 def keep_plan(plan: PlanValue, *, by: Actor) -> Plan:
@@ -65,6 +73,20 @@ def project(
     row.rested_at = (row.rested_at or now) if rest else None
     row.reason = rest.reason if rest else ""
     row.outcome = rest.outcome if rest else ""
+
+
+def save(row: Deployment) -> None:
+    """Write the projected columns of a row, which the caller has locked."""
+    values = (
+        _as_json(getattr(row, column)) if column in _JSON else getattr(row, column)
+        for column in PROJECTED
+    )
+    with sql() as cursor:
+        cursor.execute(_SAVE, [*values, row.pk])
+
+
+def _as_json(value: object) -> str | None:
+    return None if value is None else json.dumps(value)
 
 
 def _hold(progress: Progress) -> dict[str, object] | None:

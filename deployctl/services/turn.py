@@ -16,7 +16,7 @@ from django.db import connection
 
 from deployctl import doorbell
 from deployctl.models import Deployment
-from deployctl.queries.plans import progress_of
+from deployctl.queries.plans import plan_of, progress_of
 from deployctl.services import audit, events, operations, plans
 from deployctl.services.claims import Claim, unclaim
 from deployctl.services.operations import Change, Report, Row
@@ -30,6 +30,7 @@ from strategies.messages import (
     PlanReturn,
     Record,
     RecordHalt,
+    Recounted,
     ReviveReturn,
     RollbackPlanned,
     Start,
@@ -66,7 +67,7 @@ class Turn:
         self.start: Start | None = None
         self.quiet = False
         self.by: Actor | None = None
-        self._due_at: datetime | None = None
+        self._due_at: datetime | None = row.due_at
         self._facts: list[Fact] = []
         self._control_key = self.progress.control_key
 
@@ -175,7 +176,9 @@ class Turn:
         applied = [row for row in lost if row.state is _S.VERIFYING]
         doubtful = [row for row in lost if row.state is not _S.VERIFYING]
         self.move([(row, _change(row, _S.UNKNOWN, quiet=True)) for row in doubtful])
-        unclaim([row.id for row in applied])
+        # Whoever goes on gets the whole time again: nobody was asking meanwhile.
+        deadline = self.progress.course.limits.health.deadline_seconds
+        unclaim([r.id for r in applied], self.now + timedelta(seconds=deadline))
 
     def drifted(self, rows: Sequence[Row], found: dict[int, str | None]) -> None:
         """Record that targets were found at a third version, before it is changed."""
@@ -276,10 +279,18 @@ class Turn:
         digest = hashlib.sha256(repr([row[:3] for row in written]).encode())
         unavailable = sum(1 for row in written if not row[3])
         self.fold(RollbackPlanned(len(written), unavailable, digest.hexdigest()))
+        self._recount()
+
+    def _recount(self) -> None:
+        """Count what is available: others may have changed the fleet since it rested."""
+        plan = plan_of(self.row)
+        ids = [int(each.id) for each in (*plan.targets, *plan.skipped)]
+        self.fold(Recounted(*operations.count_available(self.id, ids)))
 
     def _revive_return(self, _: ReviveReturn) -> None:
         rows = operations.in_state(self.id, Direction.RETURN, "failed", "unresolved")
         self.move([(r, _change(r, _S.PENDING, attempt=0)) for r in rows])
+        self._recount()
 
     # -- storing ----------------------------------------------------------------
 
@@ -295,7 +306,7 @@ class Turn:
         row.control_version += changed
         before = State(row.state)
         plans.project(row, progress, self.now, self._due_at)
-        row.save(update_fields=plans.PROJECTED)
+        plans.save(row)
         events.record(row, self._facts, self.now)
         audit.record_facts(row, self._facts, self.now, before, self.by)
         if changed or not self.quiet:

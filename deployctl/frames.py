@@ -17,6 +17,7 @@ from django.template.loader import render_to_string
 from deployctl.models import Deployment, Event
 from deployctl.queries import cells, grid, room
 from deployctl.queries.plans import course_of
+from deployctl.templatetags._board import MOST_COLUMNS
 from strategies import wire
 from strategies.states import Direction, OperationState
 
@@ -157,8 +158,10 @@ def _now(row: Deployment) -> tuple[dict[str, Any], dict[str, str]]:
         "title": context["deployment"]["title"],
         "at": at.isoformat() if at else None,
     }
-    html = {unit: render_to_string(name, context) for unit, name in UNITS.items()}
-    return head, html
+    units = dict(UNITS)
+    if len(context["batches"]["rows"]) > MOST_COLUMNS:
+        del units["room-stages"]  # the board is too wide to be shown, and so its head
+    return head, {unit: render_to_string(name, context) for unit, name in units.items()}
 
 
 def _moves(row: Deployment, after: int) -> tuple[dict[int, str], ...]:

@@ -19,12 +19,9 @@ from django.contrib.auth import (
 )
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import parse_cookie
-from django.http.request import (
-    is_same_domain,
-    split_domain_port,
-    validate_host,
-)
+from django.http.request import split_domain_port, validate_host
 from django.utils.crypto import constant_time_compare
+from django.utils.http import is_same_domain
 
 from deployctl.models import Deployment
 from deployctl.services.people import NotAllowed, actor_of

@@ -30,6 +30,7 @@ Send = Callable[[Message], Awaitable[None]]
 SPOKE = 4003
 RESTART = 4012
 TOO_MANY = 4013
+FAREWELL_SECONDS = 0.1
 MOST_DIGITS = 18
 
 
@@ -52,6 +53,8 @@ class RoomSocket(AsyncConsumer):
             # The server stops: the page is to come back, to another process.
             self.end()
             await send({"type": "websocket.close", "code": RESTART})
+            # daphne hangs up as soon as we return; the word has to leave before.
+            await asyncio.sleep(FAREWELL_SECONDS)
             raise
         finally:
             self.end()

@@ -13,10 +13,8 @@ from deployctl.live.hub import Hub
 
 def sockets(hub: Hub) -> Any:
     """Return the application that serves every socket of this process from one hub."""
-    room = RoomSocket.as_asgi(hub=hub)
+    room: Any = RoomSocket.as_asgi(hub=hub)
+    others: Any = nowhere  # Django's types know views alone
     return URLRouter(
-        [
-            path("ws/deployments/<int:deployment_id>/", room),
-            re_path(r"", nowhere),
-        ]
+        [path("ws/deployments/<int:deployment_id>/", room), re_path(r"", others)]
     )

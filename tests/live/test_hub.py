@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -83,7 +84,7 @@ async def silent(viewer: Viewer, seconds: float = 0.2) -> bool:
 async def reaches(viewer: Viewer, page: Page, seq: int) -> None:
     while page.seq < seq:
         message = await told(viewer)
-        await do(lambda message=message: page.hear(message))
+        await do(partial(page.hear, message))
 
 
 async def test_a_flush_reaches_the_viewer_by_the_bell_at_once(
@@ -121,7 +122,7 @@ async def test_a_page_that_loses_frames_asks_and_ends_like_a_fresh_one(
         await do(lambda: scene.hands.flush(S.SUCCEEDED))
         message = await told(viewer)
         if turn % 3:
-            await do(lambda message=message: page.hear(message))
+            await do(partial(page.hear, message))
     await do(lambda: page.hear({"kind": "hb", "seq": scene.seq}))
     await do(page.check)
     assert page.fetched > 0
@@ -204,7 +205,7 @@ async def test_a_slow_reader_is_resynced_and_delays_nobody(
     assert texts[0] == RESYNC
     assert all(text != RESYNC for text in texts[1:])
     for text in texts:
-        await do(lambda text=text: page.hear(json.loads(text)))
+        await do(partial(page.hear, json.loads(text)))
     await do(page.check)
 
 
@@ -231,7 +232,8 @@ async def test_without_the_bell_and_the_polling_nothing_arrives(
 async def test_a_read_that_fails_is_tried_again(
     hubs: Callable[..., Hub], scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, failed = frames.look, []
+    look = frames.look
+    failed: list[Any] = []
 
     def failing(*args: Any) -> Any:
         if len(failed) < 2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -169,7 +170,7 @@ async def test_a_path_that_is_not_there_is_refused_without_a_traceback(
     site: Site,
 ) -> None:
     for path in ("/ws/", "/", "/ws/deployments/x/"):
-        socket = await do(lambda path=path: site.socket(path=path))
+        socket = await do(partial(site.socket, path=path))
         assert (await socket.connect(5))[0] is False
 
 

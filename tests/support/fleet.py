@@ -222,7 +222,7 @@ class Workers:
     ) -> list[subprocess.Popen[bytes]]:
         """Start workers; with `fault` a saboteur of that name instead."""
         argv = [sys.executable, str(ROOT / "manage.py"), "worker"]
-        if fault:
+        if fault:  # Real but for what is swapped.
             argv = [sys.executable, "-m", "tests.support.saboteur", fault]
         started = []
         for _ in range(count):

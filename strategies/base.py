@@ -220,7 +220,10 @@ class DeploymentStrategy(ABC):
         once = [unique[i] for i in dict.fromkeys(c.id for c in selected)]
         doubled = len(selected) - len(once)
         notices = (f"{doubled} targets were named twice and are taken once",)
-        done = [c for c in once if c.version == version and not self.force]
+        # An unhealthy one may not run what is recorded: it is looked at, and mended.
+        done = [
+            c for c in once if c.version == version and c.healthy and not self.force
+        ]
         ids = {c.id for c in done}
         return Selection(
             work=tuple(self.order([c for c in once if c.id not in ids])),

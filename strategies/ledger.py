@@ -24,6 +24,7 @@ from strategies.messages import (
     PlanReturn,
     Record,
     RecordHalt,
+    Recounted,
     ReviveReturn,
     RollbackPlanned,
     Start,
@@ -389,12 +390,20 @@ class Ledger:
         unavailable = sum(not self.available[position] for position in written)
         digest = hashlib.sha256(repr(content).encode()).hexdigest()
         self._fold(RollbackPlanned(len(written), unavailable, digest), at)
+        self._recount(at)
+
+    def _recount(self, at: datetime) -> None:
+        """Count what is available; nothing is open when a return begins."""
+        waiting = self.in_state(Direction.RETURN, _S.PENDING)
+        unavailable = sum(not self.available[row.position] for row in waiting)
+        self._fold(Recounted(self._spare + sum(self.available), unavailable), at)
 
     def _revive_return(self, _: ReviveReturn, at: datetime) -> None:
         rows = self.in_state(Direction.RETURN, _S.FAILED, _S.UNRESOLVED)
         for row in rows:
             row.attempt = 0
         self._move([self._kept(row, _S.PENDING) for row in rows], at)
+        self._recount(at)
 
     def _kept(self, row: Row, now: OperationState) -> _Change:
         """Return a change that is nobody's report: its target is as it was."""

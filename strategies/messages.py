@@ -193,6 +193,18 @@ class RollbackPlanned:
 
 
 @dataclass(frozen=True)
+class Recounted:
+    """Availability was counted anew, since others may have changed the fleet meanwhile.
+
+    `available` of the selected targets are, `unavailable` of those that wait to be
+    taken back are not.
+    """
+
+    available: int
+    unavailable: int
+
+
+@dataclass(frozen=True)
 class Rested:
     """Nothing is open and nothing more will start by itself."""
 
@@ -215,6 +227,7 @@ Fact = (
     | AbortAsked
     | RollBackAsked
     | RollbackPlanned
+    | Recounted
     | Rested
 )
 

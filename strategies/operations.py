@@ -55,8 +55,11 @@ def first_look(move: Move, seen: Sight) -> FirstLook:
     if seen.version == move.to_version and seen.healthy:
         again = move.attempt > 1
         return FirstLook.FOUND_DONE if again else FirstLook.SKIP
-    expected = {move.from_version, move.to_version}
-    if move.direction is Direction.FORWARD and seen.version not in expected:
+    expected = {move.from_version, move.to_version, None}
+    first = move.direction is Direction.FORWARD and move.attempt == 1
+    if first and seen.version not in expected:
+        # Only before we touched it: what a later attempt finds may be our own work,
+        # and the way back must not lead there.
         return FirstLook.DRIFT
     return FirstLook.APPLY
 

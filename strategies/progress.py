@@ -49,6 +49,7 @@ from strategies.messages import (
     Halted,
     Held,
     OperationsMoved,
+    Recounted,
     Rested,
     Resumed,
     RollBackAsked,
@@ -266,6 +267,10 @@ def _operations_moved(p: Progress, fact: OperationsMoved, at: datetime) -> Progr
     change = (fact.was, fact.now, count)
     freed = count * (int(fact.is_available) - int(fact.was_available))
     moved = replace(p, available=p.available + freed)
+    waited = not p.open and p.progress_by is not None and at >= p.progress_by
+    if fact.now is _S.RUNNING and waited:
+        # Nobody was at work: a fleet that waited for a worker is not late.
+        moved = replace(moved, progress_by=p.deadline(at), overdue=False)
     if fact.now in _MADE_PROGRESS and p.rest is None:
         moved = replace(moved, progress_by=p.deadline(at), overdue=False)
     # Pending ones on unavailable targets cost no room; they are counted apart.
@@ -354,7 +359,7 @@ def _roll_back_asked(p: Progress, _: RollBackAsked, at: datetime) -> Progress:
         held_at=None,
         rest=None,
         reviving=p.rest is not None and bool(p.back.failed + p.back.unresolved),
-        writing_off=False,
+        writing_off=p.return_planned and p.rest is None and p.back.unresolved > 0,
         overdue=False,
         progress_by=p.deadline(at),
     )
@@ -368,6 +373,10 @@ def _rollback_planned(p: Progress, fact: RollbackPlanned, at: datetime) -> Progr
         back=Tally(pending=fact.count),
         progress_by=p.deadline(at),
     )
+
+
+def _recounted(p: Progress, fact: Recounted, _: datetime) -> Progress:
+    return replace(p, available=fact.available, return_unavailable=fact.unavailable)
 
 
 def _rested(p: Progress, fact: Rested, _: datetime) -> Progress:
@@ -392,5 +401,6 @@ _FOLDS: dict[type[Fact], Callable[[Progress, Any, datetime], Progress]] = {
     AbortAsked: _abort_asked,
     RollBackAsked: _roll_back_asked,
     RollbackPlanned: _rollback_planned,
+    Recounted: _recounted,
     Rested: _rested,
 }

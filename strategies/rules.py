@@ -136,7 +136,9 @@ def _claims(
     available_at_most = min(p.room, at_most)
     if at_most <= 0 or not (available_at_most or unavailable):
         return waiting
-    return (Start(direction, *span, at_most, available_at_most), *waiting)
+    start = Start(direction, *span, at_most, available_at_most)
+    # With nothing open it waits for a worker, which is no fault of the targets.
+    return (start, *waiting) if p.open else (start,)
 
 
 def _doubtful(p: Progress, tally: Tally, direction: Direction) -> tuple[Action, ...]:

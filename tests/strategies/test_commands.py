@@ -83,10 +83,6 @@ def rollback_failed():
     return returning().finish(lambda claim: bad.get(claim.direction, S.SUCCEEDED))
 
 
-def failed_untouched():
-    return untouched().wait(600, places=0)
-
-
 # What pause, resume, abort and roll back give: a fact, None for "it is so already",
 # or the code of the refusal.
 HOLD, GO, STOP, BACK = Held, Resumed, AbortAsked, RollBackAsked
@@ -99,7 +95,6 @@ TABLE = {
     aborting: ("stopping", None, None, BACK),
     halting: ("stopping", None, None, BACK),
     failed: ("at_rest", "at_rest", "at_rest", BACK),
-    failed_untouched: ("at_rest", "at_rest", "at_rest", "nothing_touched"),
     completed: ("at_rest", "at_rest", "at_rest", "at_rest"),
     cancelled: ("at_rest", "at_rest", "at_rest", "at_rest"),
     waiting_to_return: (HOLD, None, "returning", None),

@@ -24,7 +24,7 @@ TestDeployment.settings = SETTINGS
 
 def test_long_walks():
     """Deep random walks end in every way there is, and break no invariant."""
-    worlds = walks(100)
+    worlds = walks(400)
     ends = {world.p.rest.state for world in worlds if world.p.rest}
     assert ends == AT_REST - {State.SUPERSEDED}
     seen = {f.now for world in worlds for f in world.facts if hasattr(f, "now")}

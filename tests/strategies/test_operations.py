@@ -31,7 +31,8 @@ def move(direction=FORWARD, *, attempt=1, was="v1", to="v2"):
         pytest.param(move(), "v2", False, FirstLook.APPLY, id="there-but-unhealthy"),
         pytest.param(move(), "v9", True, FirstLook.DRIFT, id="drift"),
         pytest.param(move(was=None), "v1", True, FirstLook.DRIFT, id="nobody-knew"),
-        pytest.param(move(), None, False, FirstLook.DRIFT, id="nothing-runs"),
+        pytest.param(move(), None, False, FirstLook.APPLY, id="nothing-runs"),
+        pytest.param(move(attempt=2), "v9", True, FirstLook.APPLY, id="our-own-work"),
         pytest.param(
             move(RETURN, was="v2", to="v1"), "v1", True, FirstLook.SKIP, id="G10"
         ),

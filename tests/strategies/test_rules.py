@@ -350,9 +350,9 @@ def test_a_report_after_the_rest_is_stale_or_folded():
 def test_F3_no_deadline_while_paused():
     """Two hours of pause break no progress deadline; resume gives all of it again."""
     world = started(2, progress_seconds=600).pause().report({0: S.SUCCEEDED})
-    world.wait(7200).resume()
+    world.wait(7200).resume().flush()
     assert due(world.ledger) == [WakeAt("progress", world.p.after(world.at, 600))]
-    world.flush().wait(599)
+    world.wait(599)
     assert world.p.rest is None
     world.wait(1)
     assert world.halted.rule == "progress_deadline"
@@ -631,8 +631,16 @@ def test_starved_by_the_floor_it_halts_at_the_deadline():
 def test_an_unavailable_one_is_no_starvation():
     """If something may be claimed, it is workers that are missing, not room."""
     world = started(4, unhealthy=[0], min_healthy=3, places=0)
-    world.wait(600, places=0)
-    assert world.halted.rule == "progress_deadline"
+    world.wait(6000, places=0)
+    assert world.p.halt is None
+
+
+def test_a_fleet_that_waited_for_a_worker_is_not_late():
+    """Hours without any worker halt nothing; the deadline counts from the claim."""
+    world = started(2, places=0).wait(7200, places=0).flush()
+    assert world.p.halt is None
+    assert world.wait(599).p.halt is None
+    assert world.wait(1).halted.rule == "progress_deadline"
 
 
 def starved_return():
@@ -658,7 +666,7 @@ def test_a_slow_return_goes_on(places):
     world = started(3, batch_size=3).finish(failing(2)).roll_back()
     world.flush(places=places)
     world.wait(5000, places=places)
-    assert (world.p.hold, world.p.overdue) == (None, True)
+    assert world.p.hold is None
     assert world.finish().rest == (State.ROLLED_BACK, "", "")
 
 

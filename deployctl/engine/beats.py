@@ -10,7 +10,7 @@ import threading
 import time
 
 import structlog
-from django.db import Error, connection
+from django.db import connection
 
 from deployctl.services import workers
 
@@ -60,7 +60,8 @@ class Beats:
             try:
                 workers.beat(self._worker_id)
                 self._acknowledged_at = asked_at
-            except Error as error:
+            except Exception as error:
+                # Whatever it is: a worker without beats is dead to all others.
                 log.warning("beat.failed", error=str(error))
                 connection.close()
             self._stopped.wait(self._beat_seconds)

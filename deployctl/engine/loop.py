@@ -11,6 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -94,7 +95,10 @@ class Engine:
         self._seen: dict[int, Seen] = defaultdict(Seen)
         self._wake = asyncio.Event()
         self._stopping = False
+        self._ended = asyncio.Event()
         self._in_doubt = False
+        #: Deployments whose last flush failed; they are left alone for a moment.
+        self._resting: set[int] = set()
         # Django's connection belongs to its thread: the journal has one of its own.
         self._journal = ThreadPoolExecutor(1, thread_name_prefix="journal")
 
@@ -103,7 +107,8 @@ class Engine:
     def look(self, deployment_id: int, *, sweep: bool = False) -> None:
         """Note that a deployment should be looked at; returns at once."""
         looks = self._desk.looks
-        looks[deployment_id] = looks.get(deployment_id, False) or sweep
+        if not self._stopping:
+            looks[deployment_id] = looks.get(deployment_id, False) or sweep
         self._wake.set()
 
     async def run(self) -> None:
@@ -114,7 +119,6 @@ class Engine:
             while waiting := self._waiting():
                 for deployment_id in waiting:
                     await self._turn(deployment_id)
-        self._journal.shutdown()
 
     async def poll(self) -> None:
         """Look at every live deployment now and then, whatever was heard."""
@@ -142,21 +146,21 @@ class Engine:
     async def stop(self, patience_seconds: float) -> None:
         """Start nothing more, give back what was not sent, wait for what was."""
         self._stopping = True
-        for held in self._held.values():
-            verifying = held.claim.state is OperationState.VERIFYING
-            if verifying and held.task is not None:
+        self._desk.looks.clear()
+        for operation_id, held in list(self._held.items()):
+            # What was seen applied is in no doubt: somebody else goes on verifying it.
+            if held.claim.state is OperationState.VERIFYING and held.task is not None:
                 held.task.cancel()
-        tasks = [held.task for held in self._held.values() if held.task]
-        if tasks:
-            await asyncio.wait(tasks, timeout=patience_seconds)
-        while waiting := self._waiting():
-            for deployment_id in waiting:
-                await self._turn(deployment_id)
+                del self._held[operation_id]
+        self._wake.set()
+        # A flush that was under way may still claim: it is `run` that ends, in order.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_seconds):
+                await self._ended.wait()
         for held in self._held.values():
             if held.task is not None:
                 held.task.cancel()
         self._held.clear()
-        self._wake.set()
 
     # -- what runners ask (operate.Desk) -------------------------------------------
 
@@ -166,7 +170,10 @@ class Engine:
         return seen.may_claim and not self._stopping and self._beats.trusted
 
     def report(self, claim: Claim, report: Report) -> None:
-        """Keep a finding for the next flush."""
+        """Keep a finding for the next flush; what an older claim found is nobody's."""
+        held = self._held.get(claim.operation_id)
+        if held is not None and held.claim.fence != report.fence:
+            return
         self._desk.reports[claim.deployment_id][claim.operation_id] = report
         self._wake.set()
 
@@ -180,7 +187,8 @@ class Engine:
     # -- turns --------------------------------------------------------------------
 
     def _waiting(self) -> list[int]:
-        return list({**self._desk.looks, **self._desk.reports})
+        asked = {**self._desk.looks, **self._desk.reports}
+        return [each for each in asked if each not in self._resting]
 
     async def _turn(self, deployment_id: int) -> None:
         """Flush one deployment, and act on what it answers."""
@@ -239,12 +247,13 @@ class Engine:
         """Keep what could not be brought, and bring it again a little later."""
         log.warning("flush.failed", deployment=deployment_id, error=str(error).strip())
         newer = self._desk.reports.pop(deployment_id, {})
+        if kept := {**reports, **newer}:
+            self._desk.reports[deployment_id] = kept
+        self._resting.add(deployment_id)
         self._in_doubt = True
 
         def again() -> None:
-            kept = {**reports, **newer, **self._desk.reports.get(deployment_id, {})}
-            if kept:
-                self._desk.reports[deployment_id] = kept
+            self._resting.discard(deployment_id)
             self.look(deployment_id, sweep=sweep)
 
         asyncio.get_running_loop().call_later(wait_seconds, again)
@@ -292,6 +301,10 @@ class Engine:
             held.task.cancel()
 
     def _begin(self, claim: Claim, health: Health, asked_at: float) -> None:
+        before = self._held.get(claim.operation_id)
+        if before is not None and before.task is not None:
+            before.task.cancel()
+        self._desk.reports.get(claim.deployment_id, {}).pop(claim.operation_id, None)
         held = self._held[claim.operation_id] = Held(claim)
         held.task = asyncio.create_task(self._guarded(claim, health, asked_at))
 
@@ -330,19 +343,30 @@ class Engine:
         self._in_doubt = False
         ours = {row.id for row in rows}
         for row in rows:
-            if row.id not in self._held:
-                state = OperationState(row.state)
-                released = state is OperationState.RUNNING
-                self._desk.reports[row.deployment_id][row.id] = Report(
-                    row.id,
-                    row.fence,
-                    OperationState.RELEASED if released else state,
-                    let_go=not released,
-                )
+            if not self._is_at_work(row):
+                self._let_go(row)
         for operation_id in list(self._held.keys() - ours):
             held = self._held.pop(operation_id)
             if held.task is not None:
                 held.task.cancel()
+
+    def _is_at_work(self, row: queries.HeldOperation) -> bool:
+        """Whether somebody here works on this very claim, or has a finding to bring."""
+        held = self._held.get(row.id)
+        if held is None or held.claim.fence != row.fence:
+            return False
+        waiting = row.id in self._desk.reports.get(row.deployment_id, {})
+        return waiting or (held.task is not None and not held.task.done())
+
+    def _let_go(self, row: queries.HeldOperation) -> None:
+        """Report that this worker does not hold a claim that the database gives it."""
+        state, never_begun = OperationState(row.state), row.id not in self._held
+        running = state is OperationState.RUNNING
+        if running:
+            state = OperationState.RELEASED if never_begun else OperationState.UNKNOWN
+        self._desk.reports[row.deployment_id][row.id] = Report(
+            row.id, row.fence, state, let_go=not running
+        )
 
     async def _asked(self, query: Callable[[], T]) -> T | None:
         """Run a query on the journal's thread; None if the database is away."""

@@ -78,7 +78,8 @@ class Runner:
     async def _change(self) -> Report:
         crash.point("after_claim")
         if self.claim.to_version is None:
-            return self._said(_S.FAILED, "no earlier version is known to go back to")
+            text = "no earlier version is known to go back to"
+            return self._said(_S.FAILED, text, available=None)
         if not self.desk.may_apply(self.claim):
             return self._released()
         try:
@@ -112,7 +113,9 @@ class Runner:
             return self._said(_S.UNKNOWN, str(error))
         except (NotSent, StaleFence) as error:
             text = f"could not be changed: {error}"
-            return self._said(_S.FAILED, text, observed=before.version)
+            return self._said(
+                _S.FAILED, text, available=before.healthy, observed=before.version
+            )
         crash.point("after_apply")
         if not applied.ok:
             return self._said(_S.FAILED, applied.error, output=applied.output)
@@ -122,9 +125,16 @@ class Runner:
         loop = asyncio.get_running_loop()
         patience = 0.0 if self._takes_time() else SAY_VERIFYING_SECONDS
         said = loop.call_later(patience, self._say_verifying)
+        last = Probe(None, healthy=False)
+
+        async def ask(left: float) -> Probe:
+            nonlocal last
+            last = await self.driver.health(self._target, seconds=left)
+            return last
+
         try:
             says = await verify(
-                self._healthy_now,
+                ask,
                 version=self.claim.to_version,
                 health=self.health,
                 seconds=seconds,
@@ -139,7 +149,8 @@ class Runner:
                 observed=self.claim.to_version,
             )
         reason = says.reason.value.replace("_", " ")
-        return self._said(_S.FAILED, f"{reason}: {says.detail}", output=output)
+        text = f"{reason}: {says.detail}"
+        return self._said(_S.FAILED, text, output=output, observed=last.version)
 
     def _takes_time(self) -> bool:
         rule = self.health
@@ -149,16 +160,13 @@ class Runner:
         if self.claim.state is not _S.VERIFYING:
             self.desk.report(self.claim, self._said(_S.VERIFYING))
 
-    async def _healthy_now(self, seconds: float) -> Probe:
-        return await self.driver.health(self._target, seconds=seconds)
-
     # -- a doubt --------------------------------------------------------------
 
     async def _settle(self) -> Report:
         if not self.driver.abilities.probes:
             return self._said(_S.UNRESOLVED, "its driver cannot look at a target")
         wait, last = FIRST_WAIT_SECONDS, "it was never reached"
-        while self._left(self.claim.settle_seconds) > 0:
+        while True:  # Asked once at least, however late somebody came to ask.
             try:
                 report = await self._settled(await self._probe())
                 if report is not None:
@@ -168,7 +176,10 @@ class Runner:
                 return self._said(_S.UNRESOLVED, str(error))
             except ProbeFailed as error:
                 last = str(error)
-            await asyncio.sleep(min(wait, self._left(self.claim.settle_seconds)))
+            left = self._left(self.claim.settle_seconds)
+            if left <= 0:
+                break
+            await asyncio.sleep(min(wait, left))
             wait = min(wait * 2, LONGEST_WAIT_SECONDS)
         return self._said(_S.UNRESOLVED, f"nobody could find out: {last}")
 
@@ -226,7 +237,7 @@ class Runner:
         error: str = "",
         *,
         output: str = "",
-        available: bool = False,
+        available: bool | None = False,
         observed: str | None = None,
         drift: bool = False,
     ) -> Report:

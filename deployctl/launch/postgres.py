@@ -141,7 +141,7 @@ class Postgres:
         fresh.rename(self.places.cluster)
 
     def _clear_leftovers(self) -> None:
-        """Wait for a server whose supervisor was killed, then drop its stale lock files.
+        """Wait for a server whose supervisor was killed, then drop its stale locks.
 
         PostgreSQL takes a zombie's pid for a running server, and refuses. They may
         go only when nobody works in the folder any more: they guard the cluster.

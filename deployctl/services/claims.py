@@ -183,12 +183,15 @@ def _settings(text: str) -> dict[str, Any]:
     return read
 
 
-def unclaim(ids: list[int]) -> None:
-    """Let go of these operations, so that another worker may take them."""
+def unclaim(ids: list[int], verify_by: datetime | None = None) -> None:
+    """Let go of these operations, so that another worker may take them.
+
+    With `verify_by`, whoever takes them may verify until then.
+    """
     if ids:
         with sql() as cursor:
             cursor.execute(
-                "UPDATE deployctl_operation SET claimed_by_id = NULL"
-                " WHERE id = ANY(%s)",
-                [ids],
+                "UPDATE deployctl_operation SET claimed_by_id = NULL,"
+                " verify_by = COALESCE(%s::timestamptz, verify_by) WHERE id = ANY(%s)",
+                [verify_by, ids],
             )

@@ -40,6 +40,9 @@ SETTLEMENTS = {
 }
 
 
+_REUSED = "This button was already used for something else. Reload the page."
+
+
 class KeyReused(Exception):
     """An idempotency key came back with another request; nothing was done."""
 
@@ -89,6 +92,8 @@ def press(
                 turn, by, key, body, lambda: _pressed(turn, kind, command, by, expected)
             )
     except IntegrityError as error:
+        if "command_once" in str(error):
+            raise KeyReused(_REUSED) from None
         if "one_live_deployment" not in str(error):
             raise
         return _refused_by_live(deployment_id, kind, by)
@@ -123,9 +128,7 @@ def _once(turn: Turn, by: Actor, key: str, body: dict[str, Any], act: Any) -> Re
     stored = Command.objects.filter(actor_id=by.user_id, key=key).first()
     if stored is not None:
         if stored.body_hash != digest:
-            raise KeyReused(
-                "This button was already used for something else. Reload the page."
-            )
+            raise KeyReused(_REUSED)
         return Reply(**stored.answer)
     reply: Reply = act()
     Command.objects.create(
@@ -195,13 +198,13 @@ def _answer(turn: Turn, by: Actor, kind: str, status: str, message: str) -> Repl
 
 
 def _refuse_if_overtaken(turn: Turn) -> None:
-    """Refuse the return when a newer deployment has started on the same targets."""
-    touched = Operation.objects.filter(deployment_id=turn.id, attempt__gt=0)
+    """Refuse the return when another has started later and touched its targets."""
+    touched = Operation.objects.filter(attempt__gt=0).exclude(state="skipped")
+    ours = touched.filter(deployment_id=turn.id)
     newer = (
-        Operation.objects.filter(
-            deployment_id__gt=turn.id,
-            attempt__gt=0,
-            target_id__in=touched.values("target_id"),
+        touched.filter(
+            deployment__started_at__gt=turn.row.started_at,
+            target_id__in=ours.values("target_id"),
         )
         .order_by("deployment_id")
         .values_list("deployment_id", flat=True)

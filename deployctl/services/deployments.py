@@ -24,6 +24,7 @@ from deployctl.models import (
 from deployctl.models.fleet import Health
 from deployctl.queries.plans import plan_of
 from deployctl.services import audit, journal, operations, plans
+from deployctl.services.commands import KeyReused
 from deployctl.services.people import Actor, NotAllowed, require
 from deployctl.services.turn import Turn
 from strategies import Candidate, Plan, create_strategy
@@ -42,6 +43,17 @@ class Refused(Exception):
     def __init__(self, code: str, message: str) -> None:
         self.code = code
         super().__init__(message)
+
+
+def running_version(target: Target) -> str | None:
+    """Return what a target runs, as far as anybody knows.
+
+    That is what is recorded, but for one that is unhealthy: a change that failed there
+    has left what was seen last.
+    """
+    if target.health == Health.UNHEALTHY and target.observed_version:
+        return target.observed_version
+    return target.recorded_version
 
 
 def plan_deployment(
@@ -78,7 +90,7 @@ def plan_deployment(
     candidates = [
         Candidate(
             id=str(target.pk),
-            version=target.recorded_version,
+            version=running_version(target),
             healthy=target.health != Health.UNHEALTHY,
             slot=target.slot,
             driver_digest=target.driver_digest,
@@ -137,11 +149,12 @@ def deploy(
 
     Raises:
         NotAllowed: if this person may not.
+        KeyReused: if the key was used for something else.
         Refused: as `start_deployment`; nothing was kept then but an audit entry.
     """
-    done = Command.objects.filter(actor_id=by.user_id, key=key).first()
+    done = _done(by, key, plan)
     if done is not None:
-        return done.deployment
+        return done
     try:
         with transaction.atomic():
             row = create_deployment(
@@ -168,7 +181,18 @@ def deploy(
     except IntegrityError as error:
         if "command_once" not in str(error):
             raise
-        return Command.objects.get(actor_id=by.user_id, key=key).deployment
+        raced = _done(by, key, plan)
+        if raced is None:
+            raise
+        return raced
+
+
+def _done(by: Actor, key: str, plan: Plan) -> Deployment | None:
+    """Return what this key has started already; None if it is new."""
+    used = Command.objects.filter(actor_id=by.user_id, key=key).first()
+    if used is not None and used.body_hash != plan.hash:
+        raise KeyReused("This button was already used for another plan.")
+    return used.deployment if used else None
 
 
 def start_deployment(deployment_id: int, *, by: Actor) -> Deployment:
@@ -217,7 +241,7 @@ def _as_planned(turn: Turn, plan: Plan) -> list[Target]:
         for t in plan.targets
         if (
             int(t.id) in by_id
-            and (by_id[int(t.id)].recorded_version, by_id[int(t.id)].slot)
+            and (running_version(by_id[int(t.id)]), by_id[int(t.id)].slot)
             != (t.from_version, t.slot)
         )
         or (int(t.id) in by_id and by_id[int(t.id)].driver_digest != t.driver_digest)

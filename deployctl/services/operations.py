@@ -57,13 +57,14 @@ class Report:
 
     `state` is the new one; RUNNING together with `drift` means: found at a third
     version, not changed yet. `observed` is the version seen, None if none was. With
-    `let_go` nothing is reported but that this worker does not hold it.
+    `let_go` nothing is reported but that this worker does not hold it. `available` is
+    None when nothing was learnt of the target's health.
     """
 
     operation_id: int
     fence: int
     state: OperationState
-    available: bool = False
+    available: bool | None = False
     observed: str | None = None
     error: str = ""
     output: str = ""
@@ -184,6 +185,9 @@ def write(
     """Store new states of operations, and what was learnt of their targets.
 
     An operation that is open no more, or unknown, is held by nobody afterwards.
+
+    The ids are named twice, in the list and in a condition: joined by the list alone,
+    PostgreSQL reads the whole table while it has no statistics of a new fleet.
     """
     ordered = sorted(changes, key=lambda change: change.id)
     with sql() as cursor:
@@ -202,7 +206,7 @@ def write(
                                    THEN %s END
               FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::text[], %s::text[])
                    AS c(id, state, attempt, error, output)
-             WHERE o.id = c.id
+             WHERE o.id = c.id AND o.id = ANY(%s)
             """,
             [
                 settle_by,
@@ -213,6 +217,7 @@ def write(
                 [c.attempt for c in ordered],
                 [c.error for c in ordered],
                 [c.output for c in ordered],
+                [c.id for c in ordered],
             ],
         )
     _write_targets(sorted(changes, key=lambda change: change.target_id), now)
@@ -236,7 +241,7 @@ def _write_targets(changes: list[Change], now: datetime) -> None:
                           %s::text[], %s::bool[], %s::bool[])
                    AS c(id, operation, learnt, available, observed, recorded, quiet)
               JOIN deployctl_operation o ON o.id = c.operation
-             WHERE t.id = c.id
+             WHERE t.id = c.id AND t.id = ANY(%s) AND o.id = ANY(%s)
             """,
             [
                 now,
@@ -247,6 +252,8 @@ def _write_targets(changes: list[Change], now: datetime) -> None:
                 [c.observed for c in changes],
                 [c.recorded for c in changes],
                 [c.quiet for c in changes],
+                [c.target_id for c in changes],
+                [c.id for c in changes],
             ],
         )
 
@@ -316,7 +323,7 @@ def aim(operation_id: int) -> str | None:
             "SELECT to_version FROM deployctl_operation WHERE id = %s", [operation_id]
         )
         for (version,) in cursor:
-            return str(version)
+            return version if version is None else str(version)
     return None
 
 
@@ -341,3 +348,26 @@ def plan_forward(
             """,
             [deployment_id, to_version, *(list(column) for column in columns)],
         )
+
+
+def count_available(deployment_id: int, target_ids: list[int]) -> tuple[int, int]:
+    """Return how many of these targets are available, and how many that wait to be
+    taken back are not."""
+    with sql() as cursor:
+        cursor.execute(
+            f"""
+            SELECT (SELECT count(*) FROM deployctl_target t
+                     WHERE t.id = ANY(%s) AND t.removed_at IS NULL
+                       AND t.health <> 'unhealthy' AND NOT EXISTS (
+                           SELECT 1 FROM deployctl_operation o
+                            WHERE o.target_id = t.id AND o.state IN {OPEN_STATES})),
+                   (SELECT count(*) FROM deployctl_operation o
+                      JOIN deployctl_target t ON t.id = o.target_id
+                     WHERE o.deployment_id = %s AND o.direction = 'return'
+                       AND o.state = 'pending' AND t.health = 'unhealthy')
+            """,
+            [target_ids, deployment_id],
+        )
+        for available, unavailable in cursor:
+            return available, unavailable
+    raise AssertionError("an aggregate has one row")

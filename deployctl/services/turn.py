@@ -150,8 +150,8 @@ class Turn:
             target_id=row.target_id,
             state=state,
             attempt=row.attempt - released,
-            available=row.was_available if released else report.available,
-            learnt=state not in OPEN and not released,
+            available=_availability(row, report),
+            learnt=report.available is not None and state not in OPEN and not released,
             error=report.error,
             output=report.output,
             observed=report.observed,
@@ -282,9 +282,10 @@ class Turn:
         self._recount()
 
     def _recount(self) -> None:
-        """Count what is available: others may have changed the fleet since it rested."""
+        """Count what is available: others may have changed the fleet meanwhile."""
         plan = plan_of(self.row)
-        ids = [int(each.id) for each in (*plan.targets, *plan.skipped)]
+        ids = [int(target.id) for target in plan.targets]
+        ids += [int(skipped.id) for skipped in plan.skipped]
         self.fold(Recounted(*operations.count_available(self.id, ids)))
 
     def _revive_return(self, _: ReviveReturn) -> None:
@@ -324,6 +325,13 @@ def _moved(key: tuple[Any, ...], positions: list[int]) -> OperationsMoved:
         is_available=is_available,
         positions=tuple(sorted(positions)),
     )
+
+
+def _availability(row: Row, report: Report) -> bool:
+    """Return whether the target is available after a report, as far as is known."""
+    if report.state is _S.RELEASED:
+        return row.was_available
+    return row.target_available if report.available is None else report.available
 
 
 def _change(

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from deployctl.queries import fleet, history
 from deployctl.queries.planned import planned
+from deployctl.services.commands import KeyReused
 from deployctl.services.deployments import Refused, deploy, plan_deployment
 from deployctl.services.people import NotAllowed
 from deployctl.web.forms import DeploymentForm
@@ -78,7 +79,7 @@ def started(request: HttpRequest, form: DeploymentForm, plan: Plan) -> HttpRespo
         )
     except NotAllowed as error:
         return render(request, "403.html", {"reason": str(error)}, status=403)
-    except Refused as error:
+    except (Refused, KeyReused) as error:
         form.add_error(None, str(error))
         return shown(request, form, plan, 409)
     return redirect("deployment-detail", row.pk)

@@ -202,6 +202,13 @@ class Turn:
                     positions=tuple(positions),
                 )
             )
+        if claims:
+            self._set_due()
+
+    def _set_due(self) -> None:
+        """Note the next timer: with something open there is one more than without."""
+        timers = [a.at for a in rules.actions(self.progress) if isinstance(a, WakeAt)]
+        self._due_at = min(timers, default=None)
 
     def move(
         self,

@@ -113,12 +113,15 @@ class Engine:
 
     async def run(self) -> None:
         """Give deployments fair turns, one transaction each, until stopped."""
-        while not (self._stopping and not self._held):
-            await self._wake.wait()
-            self._wake.clear()
-            while waiting := self._waiting():
-                for deployment_id in waiting:
-                    await self._turn(deployment_id)
+        try:
+            while not (self._stopping and not self._held):
+                await self._wake.wait()
+                self._wake.clear()
+                while waiting := self._waiting():
+                    for deployment_id in waiting:
+                        await self._turn(deployment_id)
+        finally:
+            self._ended.set()
 
     async def poll(self) -> None:
         """Look at every live deployment now and then, whatever was heard."""

@@ -51,6 +51,7 @@ def settle(
 def test_an_unresolved_outcome_holds_before_any_verdict() -> None:
     deployment, _, _ = unresolved(Place(simulated(3)))
     assert deployment.state == "paused"
+    assert deployment.hold is not None
     assert deployment.hold["rule"] == "unknown_outcome"
     assert states(deployment) == {"unresolved": 1, "succeeded": 2}
 

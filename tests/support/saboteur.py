@@ -41,7 +41,7 @@ def state_before_the_lock() -> None:
         turn.row.progress = early
         return Turn(turn.row, turn.now)
 
-    Turn.locked = staticmethod(locked)  # type: ignore[method-assign, assignment]
+    Turn.locked = staticmethod(locked)  # type: ignore[method-assign]
 
 
 def fence_is_the_attempt() -> None:
@@ -76,7 +76,8 @@ def stop_before_apply() -> None:
     """The process is stopped when it has decided to apply and has not sent it yet."""
     from deployctl.engine.drivers.agent import AgentDriver
 
-    real, stopped = AgentDriver.apply, []
+    real = AgentDriver.apply
+    stopped: list[bool] = []
 
     async def apply(self: AgentDriver, *args: Any, **more: Any) -> Any:
         await asyncio.sleep(0.3)  # The whole batch comes as far as this.

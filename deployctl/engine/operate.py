@@ -149,7 +149,7 @@ class Runner:
                 observed=self.claim.to_version,
             )
         reason = says.reason.value.replace("_", " ")
-        text = f"{reason}: {says.detail}"
+        text = ": ".join(filter(None, (reason, says.detail)))
         return self._said(_S.FAILED, text, output=output, observed=last.version)
 
     def _takes_time(self) -> bool:

@@ -131,17 +131,3 @@ def zones(row: Deployment) -> dict[str, Counter[str]]:
         for zone, letter, count in cursor.fetchall():
             found.setdefault(zone, Counter())[letter] = count
     return found
-
-
-def took_seconds(row: Deployment) -> dict[tuple[int, int], float]:
-    """Return how long each (step, batch) took, from its first start to its last end."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT step, batch,
-                      EXTRACT(EPOCH FROM max(ended_at) - min(started_at))::float8
-                 FROM deployctl_operation
-                WHERE deployment_id = %s AND direction = 'forward'
-                GROUP BY step, batch HAVING max(ended_at) IS NOT NULL""",
-            [row.pk],
-        )
-        return {(step, batch): seconds for step, batch, seconds in cursor.fetchall()}

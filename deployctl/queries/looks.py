@@ -116,9 +116,3 @@ def _letters(tally: Mapping[str, Any]) -> dict[str, int]:
 def total_of(progress: Mapping[str, Any] | None) -> int:
     """Return how many targets a deployment changes, from its stored progress."""
     return sum(_letters(progress["whole"]).values()) if progress else 0
-
-
-def first_from(row: Deployment) -> str | None:
-    """Return what the first planned target ran, of a deployment without operations."""
-    targets = row.plan.content["plan"]["targets"]
-    return targets[0]["from_version"] if targets else None

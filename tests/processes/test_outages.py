@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -222,7 +223,7 @@ def test_a_target_that_misbehaves_halts_with_its_reason(
     place = Place([*simulated(3), *odd(fault)])
     workers.start()
     health = {**HEALTH, "deadline_seconds": 1}
-    limits = {"apply_seconds": 0.5, "progress_seconds": 2}
+    limits: dict[str, Any] = {"apply_seconds": 0.5, "progress_seconds": 2}
     deployment = rested(place.deploy(batch_size=4, health=health, **limits))
     assert (deployment.state, deployment.reason) == ("failed", reason)
     assert states(deployment)["succeeded"] == 3

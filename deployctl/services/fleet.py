@@ -32,9 +32,20 @@ class NewTarget:
 
 
 def driver_digest(driver: str, address: str, settings: Mapping[str, Any]) -> str:
-    """Return what identifies how a target is reached: a SHA-256, part of each plan."""
-    content = json.dumps([driver, address, dict(settings)], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()
+    """Return 64 hex digits that change when how a target is reached changes.
+
+    SHA-256 of the canonical JSON of the three; part of each plan.
+
+    Raises:
+        ValueError: NaN or an infinite number has no canonical form.
+    """
+    canonical = json.dumps(
+        {"address": address, "kind": driver, "settings": dict(settings)},
+        allow_nan=False,
+        separators=(",", ":"),
+        sort_keys=True,
+    )
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
 def add_application(name: str, *, by: Actor) -> Application:

@@ -18,8 +18,6 @@ driver that checks it keeps three promises, over its own restart too:
 
 from __future__ import annotations
 
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -144,21 +142,3 @@ class Driver(ABC):
     async def close(self) -> None:
         """Give back what the driver holds; it is not used afterwards."""
         return
-
-
-def digest(kind: str, address: str, settings: Mapping[str, object]) -> str:
-    """Return 64 hex digits that change when what a driver would do changes.
-
-    SHA-256 of the canonical JSON of the three. It goes into plans.
-
-    Raises:
-        ValueError: NaN or an infinite number has no canonical form.
-    """
-    canonical = json.dumps(
-        {"address": address, "kind": kind, "settings": dict(settings)},
-        allow_nan=False,
-        ensure_ascii=True,
-        separators=(",", ":"),
-        sort_keys=True,
-    )
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()

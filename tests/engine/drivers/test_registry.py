@@ -1,4 +1,4 @@
-"""Kinds by name, their settings, and the digest that goes into plans."""
+"""Kinds by name, and their settings."""
 
 from __future__ import annotations
 
@@ -30,21 +30,3 @@ def test_agent_settings_are_checked() -> None:
     bad = {"token": "S3cret value", "health_url": "file:///x", "password": "x"}
     found = AgentDriver.problems("ssh://host", bad)
     assert found.keys() == {"address", "token", "health_url", "password"}
-
-
-def test_digest_changes_with_what_would_be_done() -> None:
-    base = drivers.digest("agent", "http://a", {"x": 1, "y": 2})
-    assert base == drivers.digest("agent", "http://a", {"y": 2, "x": 1})
-    others = {
-        drivers.digest("simulated", "http://a", {"x": 1, "y": 2}),
-        drivers.digest("agent", "http://b", {"x": 1, "y": 2}),
-        drivers.digest("agent", "http://a", {"x": 2, "y": 2}),
-        drivers.digest("agent", "http://a", {}),
-    }
-    assert len({base, *others}) == 5
-    assert base == ("54b749c511cc49b7af523f81dc54599e8d05229df97cad80594ee2f8f0273e23")
-
-
-def test_digest_refuses_what_has_no_canonical_form() -> None:
-    with pytest.raises(ValueError, match="JSON"):
-        drivers.digest("agent", "", {"x": float("nan")})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,10 +17,11 @@ from django.db import OperationalError, connection, transaction
 from deployctl.models import Command, Deployment, Operation
 from deployctl.services import claims, commands, journal, workers
 from deployctl.services.journal import Ask
+from deployctl.services.operations import Report
 from deployctl.services.turn import Turn
-from tests.services.hands import Beside
+from tests.services.hands import Beside, Hands, said
 from tests.support import truth
-from tests.support.fleet import Place, person, simulated
+from tests.support.fleet import Place, person, simulated, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -273,3 +275,36 @@ def test_nothing_is_left_locked_for_those_who_only_point_at_a_deployment(
     )
     gate.open.set()
     flush.get()
+
+
+def test_many_at_many_doors_never_lock_each_other_out() -> None:
+    """Locks are taken in one order, so nobody is ever killed as a deadlock."""
+    places = [Place(simulated(60)) for _ in range(2)]
+    started = [place.deploy(batch_size=6, window=True) for place in places]
+    hands = [Hands(deployment) for deployment in started for _ in range(3)]
+
+    def work(one: Hands) -> int:
+        accepted = 0
+        reports: list[Report] = []
+        while True:
+            answer = one.flush(*reports, places=4, check=False)
+            accepted += len(answer.accepted)
+            if not answer.live:
+                return accepted
+            reports = [said(claim) for claim in reversed(answer.claims)]
+
+    def press(place: Place, deployment: Deployment) -> None:
+        for number in range(30):
+            place.press(deployment, ("pause", "resume")[number % 2])
+
+    working = [Beside(partial(work, one)) for one in hands]
+    pressing = [
+        Beside(partial(press, place, deployment))
+        for place, deployment in zip(places, started, strict=True)
+    ]
+    for each in pressing:
+        each.get(30)
+    assert sum(each.get(30) for each in working) == 120
+    for deployment in started:
+        truth.check(deployment.pk)
+        assert states(deployment) == {"succeeded": 60}

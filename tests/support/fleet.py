@@ -244,6 +244,11 @@ class Workers:
         found = sorted(self.folder.glob("worker-*.log"))
         return "\n".join(path.read_text(errors="replace") for path in found)
 
+    def check_alive(self) -> None:
+        """Fail if any has ended, with what all of them said."""
+        ended = [process for process in self.processes if process.poll() is not None]
+        assert not ended, self.said()
+
     def end(self) -> None:
         """Kill what is left."""
         for process in self.processes:

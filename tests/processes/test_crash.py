@@ -64,7 +64,8 @@ def test_a_crash_on_the_way_forward(
     (crashing,) = workers.start(DEPLOYCTL_CRASH_AT=f"{point}:{count}")
     deployment = place.deploy(batch_size=4)
     assert crashing.wait(10) == CRASHED
-    assert truth.check(deployment.pk).progress.open == (point != "before_claim") * 4
+    left_open = truth.check(deployment.pk).progress.open
+    assert left_open == 0 if point == "before_claim" else left_open > 0
     workers.start()
     assert rested(deployment).state == "completed"
     assert states(deployment) == {"succeeded": 8}

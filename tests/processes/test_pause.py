@@ -16,7 +16,7 @@ from strategies.states import OperationState
 from tests.engine.drivers.agents import Agents
 from tests.services.hands import Beside
 from tests.support import truth
-from tests.support.fleet import Log, Place, Workers, agent_targets, reached
+from tests.support.fleet import Log, Place, Workers, agent_targets, reached, until
 
 pytestmark = [pytest.mark.serial, pytest.mark.django_db(transaction=True)]
 S = OperationState
@@ -44,7 +44,11 @@ class Presser:
             answered = time.time()
             time.sleep(LATE_SECONDS + 0.05)
             self.quiet.append((answered, time.time()))
-            assert self.place.press(now, "resume").status == "ok"
+            # What is in flight may end just now, which makes this page a stale one.
+            until(partial(self._resumed, now))
+
+    def _resumed(self, deployment: Deployment) -> bool:
+        return self.place.press(deployment, "resume").status == "ok"
 
     def _running(self) -> Deployment:
         if self.deployments:

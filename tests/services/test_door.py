@@ -21,7 +21,7 @@ from deployctl.services.operations import Report
 from deployctl.services.turn import Turn
 from tests.services.hands import Beside, Hands, said
 from tests.support import truth
-from tests.support.fleet import Place, person, simulated, states
+from tests.support.fleet import Place, person, simulated, states, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -296,6 +296,7 @@ def test_many_at_many_doors_never_lock_each_other_out() -> None:
     def press(place: Place, deployment: Deployment) -> None:
         for number in range(30):
             place.press(deployment, ("pause", "resume")[number % 2])
+        until(lambda: place.press(deployment, "resume").status != "stale")
 
     working = [Beside(partial(work, one)) for one in hands]
     pressing = [

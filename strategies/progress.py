@@ -127,6 +127,16 @@ class Progress:
         return self.whole.open + self.back.open
 
     @property
+    def touched(self) -> int:
+        """How many targets a return would take back, as far as tallies can tell.
+
+        A retry is a further claim but not a further target; one that waits for its
+        retry is not told from one that waits for its first attempt.
+        """
+        begun = self.course.work - self.whole.pending - self.whole.skipped
+        return max(begun, min(self.claims, 1))
+
+    @property
     def state(self) -> State:
         """The deployment's state, from start to rest."""
         if self.rest is not None:

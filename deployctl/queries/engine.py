@@ -64,15 +64,3 @@ def held_by(worker_id: int) -> list[HeldOperation]:
             [worker_id],
         )
         return [HeldOperation(*row) for row in cursor.fetchall()]
-
-
-def beating_workers(dead_seconds: float) -> int:
-    """Return how many workers are alive."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT count(*) FROM deployctl_worker WHERE left_at IS NULL
-                AND beat_at > clock_timestamp() - make_interval(secs => %s)""",
-            [dead_seconds],
-        )
-        count: int = cursor.fetchone()[0]
-        return count

@@ -101,7 +101,7 @@ def _evidence(row: Deployment, positions: list[int]) -> list[dict[str, Any]]:
 def _choices(progress: Progress) -> list[dict[str, Any]]:
     if progress.rest is None or progress.intent is Intent.ROLL_BACK:
         return []
-    touched = progress.claims
+    touched = progress.touched
     return [
         {
             "title": "Return to what was there",

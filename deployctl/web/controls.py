@@ -105,11 +105,11 @@ def _abort(p: Progress, version: str, *, gap: bool) -> Button:
 
 def _roll_back(p: Progress, style: str, *, gap: bool = False) -> Button:
     effects = [
-        f"Each of the {counted(p.claims)} touched goes back to the version it had.",
+        f"Each of the {counted(p.touched)} touched goes back to the version it had.",
         f"At most {p.course.limits.parallelism:,} at a time; the floor is kept.",
         f"{counted(p.whole.pending)} that were not touched are left alone.",
     ]
-    label = f"Roll back {counted(p.claims)}…"
+    label = f"Roll back {counted(p.touched)}…"
     dialog = _dialog("Return to what was there?", effects, "Roll back")
     return _button("roll_back", label, "arrow-back-up", style, gap=gap, dialog=dialog)
 

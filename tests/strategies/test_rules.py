@@ -746,3 +746,10 @@ def test_the_order_of_reports_does_not_matter(order):
     assert world.rest == (State.COMPLETED, "", "completed_with_failures")
     moved = [f for f in world.facts if isinstance(f, OperationsMoved)]
     assert {f.where for f in moved} == {"batch"}
+
+
+def test_a_retry_touches_no_further_target():
+    """What a return would take back is counted by targets, not by attempts."""
+    world = started(3, retries=2, max_failures=3)
+    world.report({0: S.FAILED}).report({0: S.FAILED})
+    assert (world.p.claims, world.p.touched) == (3, 1)

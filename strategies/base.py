@@ -8,83 +8,46 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
-from strategies import shares
+from strategies import options, shares
 from strategies.errors import InvalidOptions
 from strategies.health import Health
-from strategies.shares import Share
-from strategies.steps import (
+from strategies.options import Checker, optional, whole
+from strategies.plan import (
     Candidate,
-    Course,
-    Limits,
     OptionValue,
     Plan,
+    PlannedRouter,
     PlannedTarget,
+    RouterSight,
     SkippedTarget,
-    Step,
 )
+from strategies.shares import Share
+from strategies.steps import Course, Limits, Range, Step
 
 ON_FAILURE = ("halt", "rollback", "freeze")
-#: No fleet is larger; a bound, so that no number typed by mistake can hang a page.
-MOST = 1_000_000
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The selected targets, sorted out: each once, work apart from what needs none."""
+    """The selected targets, sorted out: each once, work apart from what needs none.
+
+    `verified` are looked at and not changed; they follow the work. With a `router` the
+    targets carry no traffic until it is switched.
+    """
 
     work: tuple[Candidate, ...]
     skipped: tuple[SkippedTarget, ...]
-    notices: tuple[str, ...]
+    notices: tuple[str, ...] = ()
+    verified: tuple[Candidate, ...] = ()
+    router: PlannedRouter | None = None
 
     @property
     def size(self) -> int:
         """How many targets were selected."""
-        return len(self.work) + len(self.skipped)
-
-
-class Checker:
-    """Collects one sentence for each option that is wrong."""
-
-    def __init__(self, options: object) -> None:
-        self._options = options
-        self.errors: dict[str, str] = {}
-
-    def read(self, name: str, reader: Any, /, **bounds: Any) -> Any:
-        """Read an option; on an error remember it and return None."""
-        try:
-            return reader(getattr(self._options, name), **bounds)
-        except ValueError as error:
-            self.errors[name] = str(error)
-            return None
-
-    def finish(self) -> None:
-        """Raise InvalidOptions if anything was wrong."""
-        if self.errors:
-            raise InvalidOptions(self.errors)
-
-
-def whole(value: object, *, least: int, most: int = MOST) -> int:
-    """Read a whole number between two bounds.
-
-    Raises:
-        ValueError: with the sentence that says what would be right.
-    """
-    text = value.strip() if isinstance(value, str) else value
-    if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10:
-        text = int(text)
-    if isinstance(text, bool) or not isinstance(text, int):
-        raise ValueError(f"must be a whole number, not {value!r}")
-    if not least <= text <= most:
-        raise ValueError(f"must be between {least} and {most}, not {text}")
-    return text
-
-
-def optional(value: object, *, reader: Any, **bounds: Any) -> Any:
-    """Read a value that may be left out: None or an empty text."""
-    return None if value is None or value == "" else reader(value, **bounds)
+        return len(self.work) + len(self.verified) + len(self.skipped)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,8 +129,8 @@ class DeploymentStrategy(ABC):
             check.errors["apply_seconds"] = "must be more than 0 seconds"
 
     @abstractmethod
-    def steps(self, work: Sequence[Candidate]) -> Iterator[Step]:
-        """Write the steps for a work set, in order. Called once for each plan."""
+    def steps(self, chosen: Selection) -> Iterator[Step]:
+        """Write the steps for a selection, in order. Called once for each plan."""
 
     def order(self, work: list[Candidate]) -> list[Candidate]:
         """Return the work set in the order in which it is changed.
@@ -176,8 +139,17 @@ class DeploymentStrategy(ABC):
         """
         return sorted(work, key=lambda candidate: candidate.healthy)
 
+    def notices(self, chosen: Selection, steps: Sequence[Step]) -> Iterator[str]:
+        """Write what explains the plan to people."""
+        yield from chosen.notices
+
     def plan(
-        self, selected: Sequence[Candidate], version: str, digest: str = ""
+        self,
+        selected: Sequence[Candidate],
+        version: str,
+        digest: str = "",
+        *,
+        router: RouterSight | None = None,
     ) -> Plan:
         """Return what would be done; nothing is touched, and the same inputs give the
         same bytes.
@@ -186,52 +158,77 @@ class DeploymentStrategy(ABC):
             selected: the targets, each with what it runs now.
             version: the version to reach.
             digest: what identifies the version's content.
+            router: what leads traffic to the targets' slots, as it was read back.
 
         Raises:
             InvalidOptions: if nothing is selected, or the options cannot be kept for a
                 fleet of this size.
         """
-        chosen = self._sorted_out(selected, version)
-        floor = self._floor(chosen.size)
-        steps = tuple(self.steps(chosen.work)) if chosen.work else ()
+        if not selected:
+            raise InvalidOptions({"targets": "no target is selected; choose some"})
+        chosen = self.sort_out(selected, version, router)
+        floor = self.floor(chosen)
+        planned = (*chosen.work, *chosen.verified)
+        steps = tuple(self.steps(chosen)) if planned or chosen.router else ()
         return Plan(
             strategy=self.name,
             options=self.written_options(),
             version=version,
             version_digest=digest,
-            targets=tuple(
-                PlannedTarget(c.id, c.version, c.slot, c.driver_digest)
-                for c in chosen.work
-            ),
+            targets=tuple(_planned(candidate) for candidate in planned),
             skipped=chosen.skipped,
             course=Course(
                 steps=steps,
-                limits=self._limits(floor, chosen.size, steps),
+                limits=self._limits(floor, chosen, steps),
                 selected=chosen.size,
-                work=len(chosen.work),
+                work=len(planned),
+                standby=len(chosen.router.standby) if chosen.router else 0,
             ),
-            notices=chosen.notices,
+            notices=tuple(self.notices(chosen, steps)),
+            router=chosen.router,
         )
 
-    def _sorted_out(self, selected: Sequence[Candidate], version: str) -> Selection:
-        if not selected:
-            raise InvalidOptions({"targets": "no target is selected; choose some"})
-        unique = {candidate.id: candidate for candidate in reversed(selected)}
-        once = [unique[i] for i in dict.fromkeys(c.id for c in selected)]
-        doubled = len(selected) - len(once)
-        notices = (f"{doubled} targets were named twice and are taken once",)
-        # An unhealthy one may not run what is recorded: it is looked at, and mended.
-        done = [
-            c for c in once if c.version == version and c.healthy and not self.force
-        ]
+    def sort_out(
+        self, selected: Sequence[Candidate], version: str, router: RouterSight | None
+    ) -> Selection:
+        """Tell apart what needs the change and what does not.
+
+        Strategies that ask a router extend this; to others it means nothing.
+        """
+        once, notices = self.unique(selected)
+        done = [c for c in once if self.is_done(c, version)]
         ids = {c.id for c in done}
         return Selection(
             work=tuple(self.order([c for c in once if c.id not in ids])),
             skipped=tuple(SkippedTarget(c.id, "already_at_version") for c in done),
-            notices=notices if doubled else (),
+            notices=notices,
         )
 
-    def _floor(self, size: int) -> int:
+    def unique(
+        self, selected: Sequence[Candidate]
+    ) -> tuple[list[Candidate], tuple[str, ...]]:
+        """Return each target once, and what is to be said if some came twice."""
+        unique = {candidate.id: candidate for candidate in reversed(selected)}
+        once = [unique[i] for i in dict.fromkeys(c.id for c in selected)]
+        doubled = len(selected) - len(once)
+        notice = f"{doubled} targets were named twice and are taken once"
+        return once, (notice,) if doubled else ()
+
+    def is_done(self, candidate: Candidate, version: str) -> bool:
+        """Whether a target needs nothing.
+
+        An unhealthy one may not run what is recorded: it is looked at, and mended.
+        """
+        at_version = candidate.version == version and candidate.healthy
+        return at_version and not self.force
+
+    def floor(self, chosen: Selection) -> int:
+        """Return how many of the selected targets must stay available.
+
+        Raises:
+            InvalidOptions: if that leaves none to change.
+        """
+        size = chosen.size
         unavailable: Share | None = optional(
             self.max_unavailable, reader=shares.parse, least=1
         )
@@ -251,11 +248,14 @@ class DeploymentStrategy(ABC):
             )
         return floor
 
-    def _limits(self, floor: int, size: int, steps: tuple[Step, ...]) -> Limits:
-        widest = max((getattr(step, "parallelism", 1) for step in steps), default=1)
-        return Limits(
+    def _limits(self, floor: int, chosen: Selection, steps: tuple[Step, ...]) -> Limits:
+        ranges = [step for step in steps if isinstance(step, Range)]
+        widest = max((step.parallelism for step in ranges), default=1)
+        # What carries no traffic is no part of what the floor counts.
+        spare = chosen.size if chosen.router else chosen.size - floor
+        limits = Limits(
             floor=floor,
-            parallelism=max(1, min(widest, size - floor)),
+            parallelism=max(1, min(widest, spare)),
             max_failures=optional(self.max_failures, reader=whole, least=0),
             require_all=self.require_all,
             on_failure=self.on_failure,
@@ -265,6 +265,11 @@ class DeploymentStrategy(ABC):
             progress_seconds=shares.seconds(self.progress_seconds),
             health=self.health,
         )
+        return replace(limits, **self.further_limits(chosen))
+
+    def further_limits(self, chosen: Selection) -> Mapping[str, Any]:
+        """Return what this strategy limits differently, by the names of `Limits`."""
+        return {}
 
     def written_options(self) -> dict[str, OptionValue]:
         """Return every option as it stands in the plan; callbacks are left out."""
@@ -272,17 +277,18 @@ class DeploymentStrategy(ABC):
         for name in (f.name for f in fields(self)):
             value = getattr(self, name)
             if not callable(value) and not isinstance(value, Health):
-                seconds = name.endswith("_seconds")
-                written[name] = _written(shares.seconds(value) if seconds else value)
+                if name.endswith("_seconds") and value not in (None, ""):
+                    value = shares.seconds(value)
+                written[name] = options.written(value)
         return written
 
 
-def _written(value: Any) -> OptionValue:
-    if isinstance(value, float):
-        return shares.written_seconds(value)
-    if isinstance(value, list | tuple):
-        return [_written(item) for item in value]
-    if isinstance(value, Mapping):
-        raise TypeError("options are flat")
-    option: OptionValue = value
-    return option
+def _planned(candidate: Candidate) -> PlannedTarget:
+    came_from = candidate.came_from
+    return PlannedTarget(
+        id=candidate.id,
+        from_version=candidate.version if came_from is None else came_from,
+        slot=candidate.slot,
+        driver_digest=candidate.driver_digest,
+        found=None if came_from in (None, candidate.version) else candidate.version,
+    )

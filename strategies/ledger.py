@@ -7,14 +7,13 @@ time is passed in, outcomes are reported, and whoever holds a claim acts on it.
 from __future__ import annotations
 
 import hashlib
-import heapq
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from strategies import commands, operations, rules
+from strategies import commands, folds, operations, rules
 from strategies.messages import (
     BatchOpened,
     Command,
@@ -33,60 +32,17 @@ from strategies.messages import (
     WakeAt,
     WriteOff,
 )
+from strategies.plan import Plan
 from strategies.progress import Progress
-from strategies.states import OPEN, Direction, OperationState
-from strategies.steps import Plan, PlannedTarget
+from strategies.rows import Claim, Queues, Report, Row
+from strategies.states import OPEN, Direction, Kind, OperationState
+from strategies.steps import Shift
 
 _S = OperationState
 #: How many failed operations a halt names as its evidence.
 EVIDENCE = 50
 #: After these the target is known to be healthy, unless a report says otherwise.
 _GOOD = frozenset({_S.SUCCEEDED, _S.SKIPPED})
-
-
-@dataclass
-class Row:
-    """One operation. `number` is that of its last claim, which a report must name."""
-
-    direction: Direction
-    position: int
-    state: OperationState = _S.PENDING
-    attempt: int = 0
-    number: int = 0
-    was_available: bool = False
-    #: Which move put it where it is, counted over the whole ledger.
-    moved: int = 0
-
-    @property
-    def touched(self) -> bool:
-        """Claimed at some time, and neither given back nor found done already."""
-        return self.attempt > 0 and self.state is not _S.SKIPPED
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A committed intent to act on one target; the claimant owes a report."""
-
-    direction: Direction
-    position: int
-    number: int
-    attempt: int
-    state: OperationState
-    target: PlannedTarget
-
-
-@dataclass(frozen=True)
-class Report:
-    """What the holder of claim `number` found out.
-
-    `available` says whether the target is healthy now; None means as the state tells.
-    """
-
-    direction: Direction
-    position: int
-    number: int
-    state: OperationState
-    available: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +56,8 @@ class Ledger:
     """A deployment in memory: its rows, its progress, and the events so far.
 
     Attributes:
-        rows: one for each operation, by direction and position.
+        rows: one for each operation, by direction and position; the shifts' positions
+            follow those of the targets.
         available: whether each target, by position, is healthy as far as is known.
         events: (at, facts), in order; `replay` of them gives `progress`.
         due_at: when the machine wants to be flushed at the latest; None for never.
@@ -113,19 +70,25 @@ class Ledger:
         self.due_at: datetime | None = None
         self.available = [t.id not in unavailable_ids for t in plan.targets]
         self.rows: dict[tuple[Direction, int], Row] = {}
-        self._spare = sum(s.id not in unavailable_ids for s in plan.skipped)
-        self._pending: dict[tuple[Direction, bool], list[int]] = defaultdict(list)
+        steps = plan.course.steps
+        self._shifts = {step.start: step for step in steps if isinstance(step, Shift)}
+        #: Where an idle slot is changed, only the slot that serves is counted.
+        self._standby = set(plan.router.standby) if plan.router else set()
+        spare = self._standby or {s.id for s in plan.skipped}
+        self._spare = len(spare - set(unavailable_ids))
+        self._queues = Queues()
         self._moves = 0
         self._start: Start | None = None
         self._facts: list[Fact] = []
-        for position in range(len(plan.targets)):
-            self._write(Row(Direction.FORWARD, position))
+        for position in range(plan.course.work + plan.course.shifts):
+            kind = plan.course.kind_at(position)
+            self._write(Row(Direction.FORWARD, position, kind))
 
     # -- what the outside does --------------------------------------------------
 
     def start(self, at: datetime, by: str) -> None:
         """Begin. Flush next, to get claims."""
-        self._fold(Started(available=self._spare + sum(self.available), by=by), at)
+        self._fold(Started(available=self._counted(), by=by), at)
         self._run(at)
         self._close(at)
 
@@ -135,7 +98,7 @@ class Ledger:
         Raises:
             CommandRefused: if the present state does not allow it.
         """
-        facts = commands.decide(self.progress, command)
+        facts = commands.decide(self.progress, command, at)
         for fact in facts:
             self._fold(fact, at)
         self._run(at)
@@ -170,6 +133,31 @@ class Ledger:
             self._run(at)
             self._close(at)
 
+    def watch(self, healthy: Mapping[int, bool], at: datetime) -> None:
+        """Store what was seen of accepted targets, by position.
+
+        One that had succeeded regresses when it is seen unhealthy, and recovers when it
+        is seen healthy again; all else is left as it is.
+        """
+        changes = []
+        for position, is_healthy in healthy.items():
+            row = self.rows.get((Direction.FORWARD, position))
+            if row is None or row.kind is Kind.SHIFT:
+                continue
+            if row.state is _S.SUCCEEDED and not is_healthy:
+                row.regressed = True
+                changes.append(_Change(row, _S.FAILED, False))
+            elif row.state is _S.FAILED and row.regressed and is_healthy:
+                row.regressed = False
+                changes.append(_Change(row, _S.SUCCEEDED, True))
+        self._move(changes, at)
+        self._run(at)
+        self._close(at)
+
+    def standby_changed(self, count: int) -> None:
+        """Note how many targets of the slot that serves are healthy now."""
+        self._spare = count
+
     def in_state(self, direction: Direction, *states: OperationState) -> list[Row]:
         """Return the rows of one direction that are in one of these states."""
         return [
@@ -198,7 +186,7 @@ class Ledger:
     def _change(self, row: Row, report: Report) -> _Change:
         if report.state is _S.RELEASED:
             row.attempt -= 1
-            return _Change(row, _S.RELEASED, row.was_available)
+            return _Change(row, _S.RELEASED, self._healthy(row))
         failed = report.state is _S.FAILED
         state = self._after_failure(row) if failed else report.state
         said = report.available
@@ -217,7 +205,7 @@ class Ledger:
     # -- rows and facts -------------------------------------------------------------
 
     def _fold(self, fact: Fact, at: datetime) -> None:
-        self.progress = self.progress.apply(fact, at)
+        self.progress = folds.apply(self.progress, fact, at)
         self._facts.append(fact)
 
     def _close(self, at: datetime) -> None:
@@ -240,10 +228,10 @@ class Ledger:
         self._moves += 1
         row.moved = self._moves
         row.state = _S.PENDING if change.now is _S.RELEASED else change.now
-        if row.state not in OPEN:
+        if row.state not in OPEN and row.kind is not Kind.SHIFT:
             self.available[position] = change.is_available
         if row.state is _S.PENDING:
-            self._queue(row)
+            self._queues.push(row, self._serves(row))
         return OperationsMoved(
             direction=row.direction,
             where=self.progress.where(row.direction, position),
@@ -252,19 +240,26 @@ class Ledger:
             was_available=was_available,
             is_available=self._is_available(row),
             positions=(),
+            effect=row.kind,
         )
 
     def _is_available(self, row: Row) -> bool:
-        return row.state not in OPEN and self.available[row.position]
+        return row.state not in OPEN and self._serves(row)
+
+    def _serves(self, row: Row) -> bool:
+        """Whether the row's subject counts as available, but for being open."""
+        return not self._standby and self._healthy(row)
+
+    def _healthy(self, row: Row) -> bool:
+        """Whether the row's target was healthy when it was last closed."""
+        return row.kind is not Kind.SHIFT and self.available[row.position]
+
+    def _counted(self) -> int:
+        return self._spare + (0 if self._standby else sum(self.available))
 
     def _write(self, row: Row) -> None:
         self.rows[row.direction, row.position] = row
-        self._queue(row)
-
-    def _queue(self, row: Row) -> None:
-        sign = -1 if row.direction is Direction.RETURN else 1
-        queue = self._pending[row.direction, self.available[row.position]]
-        heapq.heappush(queue, sign * row.position)
+        self._queues.push(row, self._serves(row))
 
     # -- claims -----------------------------------------------------------------
 
@@ -272,7 +267,8 @@ class Ledger:
         start = self._start
         if start is None:
             return []
-        rows = self._picked(start, min(places, start.at_most))
+        picked = self._queues.pop(start, min(places, start.at_most))
+        rows = [self.rows[start.direction, position] for position in picked]
         was_available = {row.position: self._is_available(row) for row in rows}
         for row in rows:
             row.attempt += 1
@@ -280,40 +276,18 @@ class Ledger:
         self._move([_Change(row, _S.RUNNING, False) for row in rows], at)
         return [self._numbered(row) for row in rows]
 
-    def _picked(self, start: Start, at_most: int) -> list[Row]:
-        """Take pending rows off the queues, in the order of their direction."""
-        free = start.available_at_most
-        picked: list[Row] = []
-        while len(picked) < at_most:
-            heads = [
-                (queue[0], available)
-                for available in (True, False)
-                if (available is False or free > 0)
-                and (queue := self._queue_within(start, available))
-            ]
-            if not heads:
-                break
-            position, available = min(heads)
-            heapq.heappop(self._pending[start.direction, available])
-            free -= available
-            picked.append(self.rows[start.direction, abs(position)])
-        return picked
-
-    def _queue_within(self, start: Start, available: bool) -> list[int]:
-        """Return a queue if its head may be claimed, else an empty one."""
-        queue = self._pending[start.direction, available]
-        inside = bool(queue) and start.start <= abs(queue[0]) < start.stop
-        return queue if inside else []
-
     def _numbered(self, row: Row) -> Claim:
         row.number += 1
+        shift = self._shifts.get(row.position)
         return Claim(
-            row.direction,
-            row.position,
-            row.number,
-            row.attempt,
-            row.state,
-            self.plan.targets[row.position],
+            direction=row.direction,
+            position=row.position,
+            number=row.number,
+            attempt=row.attempt,
+            state=row.state,
+            kind=row.kind,
+            target=None if shift else self.plan.targets[row.position],
+            shift=shift,
         )
 
     # -- what the machine asks for ------------------------------------------------
@@ -357,17 +331,15 @@ class Ledger:
                 start=action.start,
                 stop=action.stop,
                 pending=len(pending),
-                unavailable=sum(not self.available[r.position] for r in pending),
+                unavailable=sum(not self._serves(row) for row in pending),
                 skipped=len(rows) - len(pending),
             ),
             at,
         )
 
     def _record_halt(self, action: RecordHalt, at: datetime) -> None:
-        halted, opened = action.halted, self.progress.opened
-        start, stop = 0, self.plan.course.work
-        if halted.rule in rules.BATCH_RULES and opened:
-            start, stop = opened.start, opened.stop
+        halted = action.halted
+        start, stop = rules.evidence_span(self.progress, halted)
         failed = self.in_state(Direction.FORWARD, _S.FAILED)
         inside = [row for row in failed if start <= row.position < stop]
         inside.sort(key=lambda row: row.moved)
@@ -378,25 +350,32 @@ class Ledger:
         rows = self.in_state(action.direction, _S.UNRESOLVED)
         self._move([self._kept(row, _S.FAILED) for row in rows], at)
 
-    def _plan_return(self, _: PlanReturn, at: datetime) -> None:
+    def _plan_return(self, action: PlanReturn, at: datetime) -> None:
         self._write_off(WriteOff(Direction.FORWARD), at)
-        written = [row.position for row in self.touched()]
+        touched = self.touched()
+        shifts = [row.position for row in touched if row.kind is Kind.SHIFT]
+        written = [row.position for row in touched if row.kind is not Kind.SHIFT]
+        written = written if action.targets else []
         content = [
             (position, target.id, target.from_version)
             for position, target in ((p, self.plan.targets[p]) for p in written)
         ]
-        for position in written:
-            self._write(Row(Direction.RETURN, position))
-        unavailable = sum(not self.available[position] for position in written)
+        rows = [Row(Direction.RETURN, position, Kind.RESTORE) for position in written]
+        rows += [Row(Direction.RETURN, position, Kind.SHIFT) for position in shifts]
+        for row in rows:
+            self._write(row)
+        unavailable = sum(not self._serves(row) for row in rows[: len(written)])
         digest = hashlib.sha256(repr(content).encode()).hexdigest()
-        self._fold(RollbackPlanned(len(written), unavailable, digest), at)
+        planned = RollbackPlanned(len(written), unavailable, digest, len(shifts))
+        self._fold(planned, at)
         self._recount(at)
 
     def _recount(self, at: datetime) -> None:
         """Count what is available; nothing is open when a return begins."""
         waiting = self.in_state(Direction.RETURN, _S.PENDING)
-        unavailable = sum(not self.available[row.position] for row in waiting)
-        self._fold(Recounted(self._spare + sum(self.available), unavailable), at)
+        targets = [row for row in waiting if row.kind is not Kind.SHIFT]
+        unavailable = sum(not self._serves(row) for row in targets)
+        self._fold(Recounted(self._counted(), unavailable), at)
 
     def _revive_return(self, _: ReviveReturn, at: datetime) -> None:
         rows = self.in_state(Direction.RETURN, _S.FAILED, _S.UNRESOLVED)
@@ -407,7 +386,7 @@ class Ledger:
 
     def _kept(self, row: Row, now: OperationState) -> _Change:
         """Return a change that is nobody's report: its target is as it was."""
-        return _Change(row, now, self.available[row.position])
+        return _Change(row, now, self._healthy(row))
 
 
 def _is_running(row: Row) -> bool:

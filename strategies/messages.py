@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from strategies.states import Direction, OperationState, State
+from strategies.states import Direction, Kind, OperationState, State
+from strategies.steps import later
 
 # -- commands: people ask -------------------------------------------------------
 
@@ -47,7 +48,23 @@ class RollBack:
     reason: str = ""
 
 
-Command = Pause | Resume | Abort | RollBack
+@dataclass(frozen=True)
+class Promote:
+    """Go on at a gate, or cut short the bake or delay that is under way."""
+
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class PromoteFully:
+    """Go on at this gate or bake and at all that follow; batches stay as planned."""
+
+    by: str
+    reason: str = ""
+
+
+Command = Pause | Resume | Abort | RollBack | Promote | PromoteFully
 
 # -- facts: it happened ---------------------------------------------------------
 
@@ -66,9 +83,45 @@ class Started:
 
 @dataclass(frozen=True)
 class StepEntered:
-    """A step that only takes time began."""
+    """A step that only takes time, or asks somebody, began."""
 
     step: int
+
+
+@dataclass(frozen=True)
+class StepSkipped:
+    """A stage was passed over: it adds no target to the one before it."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class GateDecided:
+    """Somebody, or a rule, said go on at a gate."""
+
+    step: int
+    by: str
+    reason: str
+    rule: str | None = None
+
+
+@dataclass(frozen=True)
+class WaitCut:
+    """A bake or a delay was ended `left_seconds` before its time."""
+
+    step: int
+    by: str
+    reason: str
+    left_seconds: int
+    rule: str | None = None
+
+
+@dataclass(frozen=True)
+class PromotedFully:
+    """Nothing is asked or baked any more; batches and their verdicts stay."""
+
+    by: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -105,7 +158,8 @@ class OperationsMoved:
 
     The machine uses only how many there are, the grid which. `was_available` and
     `is_available` say whether their targets counted as available before and after;
-    an open one never does.
+    an open one never does, nor does a router or the target of an idle slot.
+    Succeeded to failed is a regression, failed to succeeded its recovery.
     """
 
     direction: Direction
@@ -115,6 +169,7 @@ class OperationsMoved:
     was_available: bool
     is_available: bool
     positions: tuple[int, ...]
+    effect: Kind = later(Kind.DEPLOY)
 
 
 @dataclass(frozen=True)
@@ -182,14 +237,15 @@ class RollBackAsked:
 
 @dataclass(frozen=True)
 class RollbackPlanned:
-    """The return's operations were written: `count` of them, by their hash.
+    """The return's operations were written: `count` of targets, by their hash.
 
-    `unavailable` of their targets are unavailable already.
+    `unavailable` of these are unavailable already. `shifts` lead traffic back.
     """
 
     count: int
     unavailable: int
     hash: str
+    shifts: int = later(0)
 
 
 @dataclass(frozen=True)
@@ -216,6 +272,10 @@ class Rested:
 Fact = (
     Started
     | StepEntered
+    | StepSkipped
+    | GateDecided
+    | WaitCut
+    | PromotedFully
     | BatchOpened
     | BatchClosed
     | OperationsMoved
@@ -233,7 +293,7 @@ Fact = (
 
 # -- actions: the core asks -----------------------------------------------------
 
-Timer = Literal["step", "delay", "progress"]
+Timer = Literal["step", "delay", "progress", "gate"]
 
 
 @dataclass(frozen=True)
@@ -295,8 +355,11 @@ class WriteOff:
 class PlanReturn:
     """Write an operation for each one ever claimed; answer with `RollbackPlanned`.
 
+    Of targets only if `targets`; of routers always. What only looked is left alone.
     Forward operations still unresolved are written off: the return asks again.
     """
+
+    targets: bool = True
 
 
 @dataclass(frozen=True)

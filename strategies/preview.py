@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from strategies.plan import Plan
 from strategies.shares import BASIS_POINTS
-from strategies.steps import Delay, Deploy, Limits, Plan
+from strategies.steps import Bake, Delay, Deploy, Limits, Range
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,10 @@ def _minimum_seconds(plan: Plan, batches: tuple[Batch, ...]) -> float:
     soonest = health.initial_delay_seconds + max(successes, health.min_healthy_seconds)
     seconds = 0.0
     for step in plan.course.steps:
-        if isinstance(step, Delay):
+        if isinstance(step, Delay | Bake):
             seconds += step.seconds
-        else:
-            seconds += step.delay_seconds * (len(step.starts) - 1)
+        elif isinstance(step, Range):
+            seconds += step.delay_seconds * max(0, len(step.starts) - 1)
     for batch in batches:
         step = plan.course.steps[batch.step]
         if isinstance(step, Deploy):

@@ -7,6 +7,8 @@ from dataclasses import fields
 from typing import Any
 
 from strategies.base import DeploymentStrategy
+from strategies.blue_green import BlueGreenDeployment
+from strategies.canary import CanaryDeployment
 from strategies.errors import InvalidOptions
 from strategies.health import Health
 from strategies.rolling import RollingDeployment
@@ -67,4 +69,5 @@ def health_from(values: Mapping[str, Any]) -> Health:
         raise InvalidOptions(errors) from None
 
 
-register(RollingDeployment)
+for _kind in (RollingDeployment, BlueGreenDeployment, CanaryDeployment):
+    register(_kind)

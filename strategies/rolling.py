@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from strategies import shares
-from strategies.base import Checker, DeploymentStrategy, optional, whole
+from strategies.base import DeploymentStrategy, Selection
+from strategies.options import Checker, optional, whole
 from strategies.shares import Share
-from strategies.steps import Candidate, Deploy, Step
+from strategies.steps import Deploy, Step
 
 BatchSize = int | str | list[int | str] | tuple[int | str, ...]
 
@@ -43,14 +44,14 @@ class RollingDeployment(DeploymentStrategy):
         super().check(check)
         check.read("batch_size", _sizes)
         check.read("delay_seconds", shares.seconds)
-        check.read("max_failure_percent", optional, reader=_percent)
+        check.read("max_failure_percent", optional, reader=shares.percent)
 
-    def steps(self, work: Sequence[Candidate]) -> Iterator[Step]:
+    def steps(self, chosen: Selection) -> Iterator[Step]:
         """Write one range over the whole work set."""
-        total = len(work)
+        total = len(chosen.work)
         sizes = tuple(max(1, size.floor(total)) for size in _sizes(self.batch_size))
         parallelism = optional(self.parallelism, reader=whole, least=1) or max(sizes)
-        percent = optional(self.max_failure_percent, reader=_percent)
+        percent = optional(self.max_failure_percent, reader=shares.percent)
         yield Deploy(
             start=0,
             stop=total,
@@ -78,9 +79,3 @@ def _sizes(value: object) -> list[Share]:
         if counts != sorted(counts):
             raise ValueError("must grow from batch to batch")
     return sizes
-
-
-def _percent(value: object) -> Share:
-    """Read a percentage, with or without its sign."""
-    text = str(value).strip()
-    return shares.parse(text if text.endswith("%") else f"{text}%")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from strategies.messages import (
     Action,
     BatchClosed,
+    GateDecided,
     Halted,
     Held,
     OpenBatch,
@@ -20,19 +21,21 @@ from strategies.messages import (
     RollBackAsked,
     Start,
     StepEntered,
+    StepSkipped,
+    WaitCut,
     WakeAt,
     WriteOff,
 )
 from strategies.progress import Progress
 from strategies.shares import BASIS_POINTS
 from strategies.states import Direction, Intent, State
-from strategies.steps import Deploy
+from strategies.steps import Bake, Deploy, Gate, Range, Shift
 from strategies.tally import Tally
 
 #: Who acts when nobody did.
 RULE = "rule"
 #: Rules that count within the open batch: so does their evidence.
-BATCH_RULES = frozenset({"max_failure_percent", "whole_batch_failed"})
+_BATCH_RULES = frozenset({"max_failure_percent", "whole_batch_failed", "shift_failed"})
 
 
 def actions(p: Progress) -> tuple[Action, ...]:
@@ -51,7 +54,7 @@ def actions(p: Progress) -> tuple[Action, ...]:
 
 
 def _before_return(p: Progress) -> tuple[Action, ...]:
-    return () if p.whole.open else (PlanReturn(),)
+    return () if p.open else (PlanReturn(p.course.limits.returns_targets),)
 
 
 def _stopping(p: Progress) -> tuple[Action, ...]:
@@ -69,7 +72,7 @@ def _stopping(p: Progress) -> tuple[Action, ...]:
 
 
 def _going_forward(p: Progress) -> tuple[Action, ...]:
-    doubt = _doubtful(p, p.whole, Direction.FORWARD)
+    doubt = _doubtful(p, Direction.FORWARD)
     if doubt:
         return doubt
     halted = verdict(p)
@@ -78,14 +81,29 @@ def _going_forward(p: Progress) -> tuple[Action, ...]:
     step = p.current
     if step is None:
         return (Record(_completed(p)),)
-    if isinstance(step, Deploy):
-        return _deploying(p, step)
+    if isinstance(step, Range):
+        return _working(p, step)
     if p.entered_at is None:
         return (Record(StepEntered(p.step)),)
+    if isinstance(step, Gate):
+        return _asking(p, step)
+    if isinstance(step, Bake) and p.promoted_fully:
+        return (Record(WaitCut(p.step, RULE, "", 0, rule="promoted_fully")),)
     return (WakeAt("step", p.after(p.entered_at, step.seconds)),)
 
 
-def _deploying(p: Progress, step: Deploy) -> tuple[Action, ...]:
+def _asking(p: Progress, gate: Gate) -> tuple[Action, ...]:
+    rule = "promoted_fully" if p.promoted_fully else "auto_promote"
+    if p.promoted_fully or (p.lapsed and gate.then == "promote"):
+        return (Record(GateDecided(p.step, RULE, "", rule=rule)),)
+    if gate.limit_seconds is None or p.entered_at is None:
+        return ()
+    return (WakeAt("gate", p.after(p.entered_at, gate.limit_seconds)),)
+
+
+def _working(p: Progress, step: Range) -> tuple[Action, ...]:
+    if step.start == step.stop:
+        return (Record(StepSkipped(p.step)),)
     if p.opened is None:
         if p.delay_until is not None:
             return (WakeAt("delay", p.delay_until),)
@@ -103,9 +121,12 @@ def _deploying(p: Progress, step: Deploy) -> tuple[Action, ...]:
 def _returning(p: Progress) -> tuple[Action, ...]:
     if p.reviving:
         return (ReviveReturn(),)
-    doubt = _doubtful(p, p.back, Direction.RETURN)
+    doubt = _doubtful(p, Direction.RETURN)
     if doubt:
         return doubt
+    shifting = _shifting_back(p)
+    if shifting is not None:
+        return shifting
     if not p.back.pending and not p.back.open:
         state = State.ROLLBACK_FAILED if p.back.failed else State.ROLLED_BACK
         reason = "not_restored" if p.back.failed else ""
@@ -118,6 +139,21 @@ def _returning(p: Progress) -> tuple[Action, ...]:
     at_most = min(p.back.pending, _parallelism(p) - p.open)
     whole = (0, p.course.work)
     return _claims(p, Direction.RETURN, whole, at_most, p.return_unavailable)
+
+
+def _shifting_back(p: Progress) -> tuple[Action, ...] | None:
+    """Lead traffic back before any target is; None once that is done."""
+    shifts, work = p.back_shifts, p.course.work
+    if shifts.failed and not shifts.open:
+        return (Record(Rested(State.ROLLBACK_FAILED, "not_shifted_back")),)
+    if shifts.open:
+        return ()
+    if not shifts.pending:
+        return None
+    if p.course.standby and p.available < max(1, p.floor):
+        # Traffic never goes to a slot that cannot carry it.
+        return (Record(Rested(State.ROLLBACK_FAILED, "standby_unhealthy")),)
+    return (Start(Direction.RETURN, work, work + p.course.shifts, 1, 0),)
 
 
 def _parallelism(p: Progress) -> int:
@@ -141,12 +177,13 @@ def _claims(
     return (start, *waiting) if p.open else (start,)
 
 
-def _doubtful(p: Progress, tally: Tally, direction: Direction) -> tuple[Action, ...]:
-    if not tally.unresolved:
+def _doubtful(p: Progress, direction: Direction) -> tuple[Action, ...]:
+    count = p.unresolved(direction)
+    if not count:
         return ()
     if p.writing_off:
         return (WriteOff(direction),)
-    sentence = f"{tally.unresolved} operations have an outcome that nobody could find."
+    sentence = f"{count} operations have an outcome that nobody could find."
     return (Record(Held(by=RULE, reason=sentence, rule="unknown_outcome")),)
 
 
@@ -157,12 +194,23 @@ def verdict(p: Progress) -> Halted | None:
     how many reports came together.
     """
     fleet, batch = _fleet_verdict(p), _batch_verdict(p)
-    if fleet and batch:
+    if fleet and batch and batch.rule != "shift_failed":
         # Both limits were passed together: one report at a time, the one with fewer
         # failures to go from the batch's first would have been passed first.
         before = p.whole.failed - p.batch_tally.failed
         return fleet if fleet.observed - before <= batch.observed else batch
-    return fleet or batch or _deadline_verdict(p)
+    return fleet or batch or _stage_verdict(p) or _time_verdict(p)
+
+
+def evidence_span(p: Progress, halted: Halted) -> tuple[int, int]:
+    """Return the positions, from and to, among which a halt's evidence stands."""
+    if p.opened is not None and halted.rule in _BATCH_RULES:
+        return p.opened.start, p.opened.stop
+    stage = p.stage
+    if stage is not None and halted.rule == "success_threshold":
+        own = p.step_tally.failed >= halted.observed
+        return (stage.start if own else 0), stage.stop
+    return 0, p.course.work
 
 
 def _fleet_verdict(p: Progress) -> Halted | None:
@@ -174,6 +222,8 @@ def _fleet_verdict(p: Progress) -> Halted | None:
 
 def _batch_verdict(p: Progress) -> Halted | None:
     step = p.current
+    if isinstance(step, Shift) and p.batch_tally.failed:
+        return Halted("shift_failed", 1, 0, 1)
     if p.opened is None or not isinstance(step, Deploy) or step.max_failure_bp is None:
         return None
     size, tally = p.opened.size, p.batch_tally
@@ -186,11 +236,37 @@ def _batch_verdict(p: Progress) -> Halted | None:
     return None
 
 
-def _deadline_verdict(p: Progress) -> Halted | None:
+def _stage_verdict(p: Progress) -> Halted | None:
+    """Count a canary's successes against its threshold, in its stage and so far.
+
+    Pass iff successes x 10,000 >= threshold x attempted. It halts as soon as that can
+    no longer be reached, so that the verdict does not wait for the last report.
+    """
+    stage = p.stage
+    if not isinstance(stage, Deploy) or stage.min_success_bp is None:
+        return None
+    tolerated_bp = BASIS_POINTS - stage.min_success_bp
+    size = stage.stop - stage.start
+    # What earlier stages have lost since counts too: out of all that has begun.
+    for failed, sample in (
+        (p.step_tally.failed, size - p.step_tally.skipped),
+        (p.whole.failed, stage.stop - p.whole.skipped),
+    ):
+        tolerated = tolerated_bp * max(sample, 0) // BASIS_POINTS
+        if failed > tolerated:
+            return Halted("success_threshold", tolerated + 1, tolerated, sample)
+    return None
+
+
+def _time_verdict(p: Progress) -> Halted | None:
+    gate = p.gate
+    if gate and p.lapsed and gate.then == "halt":
+        seconds = round(gate.limit_seconds or 0)
+        return Halted("gate_limit", seconds, seconds, 1)
     if not p.overdue:
         return None
     if not p.open and p.opened and _starved(p, p.batch_tally, p.opened.unavailable):
-        return Halted("floor", p.available, p.floor, p.course.selected)
+        return Halted("floor", p.available, p.floor, p.course.serving)
     seconds = round(p.course.limits.progress_seconds)
     return Halted("progress_deadline", seconds, seconds, p.course.selected)
 
@@ -204,8 +280,10 @@ def _completed(p: Progress) -> Rested:
     whole, limits = p.whole, p.course.limits
     if whole.attempted and not whole.succeeded:
         return Rested(State.FAILED, "nothing_succeeded")
-    if whole.failed and (limits.require_all or limits.max_failures is None):
+    accepted = limits.accepts_failures or limits.max_failures is not None
+    if whole.failed and (limits.require_all or not accepted):
         return Rested(State.FAILED, "targets_failed")
     if whole.failed:
         return Rested(State.COMPLETED, "", "completed_with_failures")
-    return Rested(State.COMPLETED, "", "clean" if whole.attempted else "no_op")
+    anything = whole.attempted or p.shifts.attempted
+    return Rested(State.COMPLETED, "", "clean" if anything else "no_op")

@@ -14,6 +14,8 @@ BASIS_POINTS = 10_000
 #: Two decimals, since a basis point is a hundredth of a percent.
 _PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?\s*%")
 _COUNT = re.compile(r"[0-9]{1,9}")
+#: From 0 to 1, as the original module has its threshold.
+_PART = re.compile(r"0(\.[0-9]{1,9})?|1(\.0{1,9})?")
 #: No exponents: a short text must not become a number that fills the memory.
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 #: The longest duration that is read.
@@ -77,6 +79,35 @@ def _counted(count: int, least: int) -> Share:
     if count < least:
         raise ValueError(f"must be at least {least}, not {count}")
     return Share(count=count)
+
+
+def percent(value: object) -> Share:
+    """Read a percentage, with or without its sign: 10, "10", "12.5%".
+
+    Raises:
+        ValueError: with the sentence that says what would be right.
+    """
+    text = str(value).strip()
+    return parse(text if text.endswith("%") else f"{text}%")
+
+
+def threshold(value: object) -> int:
+    """Read a part of a whole in basis points: 0.95 or "95%" is 9,500.
+
+    Raises:
+        ValueError: with the sentence that says what would be right.
+    """
+    text = str(value).strip()
+    if text.endswith("%"):
+        return parse(text).basis_points or 0
+    if isinstance(value, bool) or not _PART.fullmatch(text):
+        raise ValueError(
+            f'must be a part as 0.95, or a percentage as "95%", not {value!r}'
+        )
+    points = Fraction(text) * BASIS_POINTS
+    if points.denominator != 1:
+        raise ValueError(f"has more than two decimals of a percent: {value!r}")
+    return int(points)
 
 
 def seconds(value: object) -> float:

@@ -41,6 +41,19 @@ class OperationState(StrEnum):
     RELEASED = "released"
 
 
+class Kind(StrEnum):
+    """What an operation does to its subject."""
+
+    #: Change a target to the version.
+    DEPLOY = "deploy"
+    #: Only look whether a target runs the version and is healthy.
+    VERIFY = "verify"
+    #: Change a target back to its own earlier version.
+    RESTORE = "restore"
+    #: Lead traffic to another slot; its subject is a router.
+    SHIFT = "shift"
+
+
 class Direction(StrEnum):
     """Which way an operation moves its target."""
 

@@ -1,66 +1,35 @@
-"""What a plan is made of, its canonical form and its hash.
+"""The steps that a strategy writes, and what holds for all of them.
 
-It knows what will be done and in which order; it does not know whether any of it
-has happened, nor how a target is reached.
+It knows ranges of positions and durations; it does not know which targets stand at
+these positions, nor whether a step has begun.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, Literal
 
 from strategies.health import Health
-from strategies.shares import written_seconds
-
-#: Raised whenever the canonical form changes its meaning; part of every hash.
-PLAN_FORMAT = 1
-
-OptionValue: TypeAlias = "str | int | bool | list[OptionValue] | None"
+from strategies.states import Kind
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A selected target as it was when the plan was made.
+def later(default: Any) -> Any:
+    """Return a dataclass field that earlier plans did not have.
 
-    `version` is the one it runs now, None when nobody knows.
+    It is written, and hashed, only where it differs from its default: so plans keep
+    the bytes, and the hash, under which they were approved.
     """
-
-    id: str
-    version: str | None
-    healthy: bool = True
-    slot: str | None = None
-    driver_digest: str = ""
+    return field(default=default, metadata={"later": True})
 
 
 @dataclass(frozen=True)
-class PlannedTarget:
-    """One row of the work set; its index in the plan is its position."""
-
-    id: str
-    from_version: str | None
-    slot: str | None = None
-    driver_digest: str = ""
-
-
-@dataclass(frozen=True)
-class SkippedTarget:
-    """A selected target that needs nothing, and the reason in one word."""
-
-    id: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Deploy:
-    """Change the targets at positions `start` to `stop` (not included), in batches.
+class Range:
+    """A range of positions, `start` to `stop` (not included), taken in batches.
 
     `sizes` are the batch sizes in turn, the last one repeated. At most `parallelism`
     are open at once. Between batches, not after the last, it waits `delay_seconds`.
-    A batch with more failures than `max_failure_bp` of its targets halts.
     """
 
     start: int
@@ -68,7 +37,6 @@ class Deploy:
     sizes: tuple[int, ...]
     parallelism: int
     delay_seconds: float = 0.0
-    max_failure_bp: int | None = None
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
@@ -88,13 +56,81 @@ class Deploy:
 
 
 @dataclass(frozen=True)
+class Deploy(Range):
+    """Change the targets of a range.
+
+    A batch with more failures than `max_failure_bp` of its targets halts; a stage in
+    which fewer than `min_success_bp` of those attempted can still succeed halts too.
+    `share_bp` is the part of the work set that is changed once the stage is over; a
+    stage may add nothing to the one before it, and is then passed over.
+    """
+
+    max_failure_bp: int | None = None
+    min_success_bp: int | None = later(None)
+    share_bp: int | None = later(None)
+
+
+@dataclass(frozen=True)
+class Verify(Range):
+    """Look at targets that should run the version already; change nothing."""
+
+
+@dataclass(frozen=True)
+class Shift(Range):
+    """Lead traffic from one slot to another; its one position follows the targets'.
+
+    The slot that traffic left is kept as it is for `retain_seconds`.
+    """
+
+    from_slot: str = ""
+    to_slot: str = ""
+    retain_seconds: float = 0.0
+
+    @classmethod
+    def at(
+        cls, position: int, from_slot: str, to_slot: str, retain_seconds: float = 0.0
+    ) -> Shift:
+        """Return the shift at a position."""
+        return cls(
+            start=position,
+            stop=position + 1,
+            sizes=(1,),
+            parallelism=1,
+            from_slot=from_slot,
+            to_slot=to_slot,
+            retain_seconds=retain_seconds,
+        )
+
+
+@dataclass(frozen=True)
 class Delay:
     """Wait before the next step."""
 
     seconds: float
 
 
-Step = Deploy | Delay
+@dataclass(frozen=True)
+class Bake:
+    """Wait while accepted targets are watched; what regresses counts as failed."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Wait until somebody says go on.
+
+    After `limit_seconds`, if set, it goes on by itself or halts, as `then` says.
+    """
+
+    name: str
+    limit_seconds: float | None = None
+    then: Literal["halt", "promote"] = "halt"
+
+
+Step = Deploy | Verify | Shift | Delay | Bake | Gate
+#: The steps that only let time pass.
+Wait = Delay | Bake
 
 
 @dataclass(frozen=True)
@@ -117,6 +153,10 @@ class Limits:
     settle_seconds: float = 300.0
     progress_seconds: float = 600.0
     health: Health = field(default_factory=Health)
+    #: Whether a threshold of successes accepts failures that no budget counts.
+    accepts_failures: bool = later(False)
+    #: Whether a return changes targets back, or only leads traffic back.
+    returns_targets: bool = later(True)
 
 
 @dataclass(frozen=True)
@@ -124,64 +164,55 @@ class Course:
     """The part of a plan that the machine needs; its size does not grow with a fleet.
 
     `selected` counts the work set and the skipped together, `work` the work set.
+    `standby` counts the targets that carry the traffic meanwhile, when those that are
+    changed carry none.
     """
 
     steps: tuple[Step, ...]
     limits: Limits
     selected: int
     work: int
+    standby: int = later(0)
 
+    @cached_property
+    def shifts(self) -> int:
+        """How many shifts there are; their positions follow those of the work set."""
+        return sum(isinstance(step, Shift) for step in self.steps)
 
-@dataclass(frozen=True)
-class Plan:
-    """All that will be done, in order; the same inputs make the same bytes.
+    @property
+    def serving(self) -> int:
+        """How many targets can be available."""
+        return self.standby or self.selected
 
-    `notices` explain the plan to people and are not part of its hash.
-    """
+    def kind_at(self, position: int) -> Kind:
+        """Return what the forward operation at a position does."""
+        step = self.step_at(position)
+        return _KIND_OF[type(self.steps[step])]
 
-    strategy: str
-    options: Mapping[str, OptionValue]
-    version: str
-    version_digest: str
-    targets: tuple[PlannedTarget, ...]
-    skipped: tuple[SkippedTarget, ...]
-    course: Course
-    notices: tuple[str, ...] = ()
+    def step_at(self, position: int) -> int:
+        """Return the number of the step that a position belongs to."""
+        return self._steps[bisect_right(self._begins, position) - 1]
 
-    def canonical(self) -> str:
-        """Return the JSON text that is hashed: sorted keys, no floats, UTF-8."""
-        content = {
-            "format": PLAN_FORMAT,
-            "strategy": self.strategy,
-            "options": dict(self.options),
-            "version": self.version,
-            "version_digest": self.version_digest,
-            "targets": [
-                [t.id, t.from_version, t.slot, t.driver_digest] for t in self.targets
-            ],
-            "skipped": [[s.id, s.why] for s in self.skipped],
-            "course": _canonical(self.course),
-        }
-        return json.dumps(
-            content, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    @cached_property
+    def _ranges(self) -> list[tuple[int, int]]:
+        """Where each step with positions begins, and its number, by position."""
+        return sorted(
+            (step.start, number)
+            for number, step in enumerate(self.steps)
+            if isinstance(step, Range) and step.stop > step.start
         )
 
     @cached_property
-    def hash(self) -> str:
-        """The SHA-256 of the canonical form, in hexadecimal: what is approved."""
-        return hashlib.sha256(self.canonical().encode()).hexdigest()
+    def _begins(self) -> list[int]:
+        return [start for start, _ in self._ranges]
+
+    @cached_property
+    def _steps(self) -> list[int]:
+        return [number for _, number in self._ranges]
 
 
-def _canonical(value: object) -> object:
-    """Return a value as canonical JSON has it: durations become decimal text."""
-    if isinstance(value, tuple):
-        return [_canonical(item) for item in value]
-    if is_dataclass(value):
-        # Durations by name, not by type: 5 and 5.0 seconds are the same.
-        content = {
-            name: written_seconds(item) if name.endswith("seconds") else item
-            for name, item in ((f.name, getattr(value, f.name)) for f in fields(value))
-        }
-        written = {name: _canonical(item) for name, item in content.items()}
-        return {"kind": type(value).__name__, **written}
-    return value
+_KIND_OF: dict[type, Kind] = {
+    Deploy: Kind.DEPLOY,
+    Verify: Kind.VERIFY,
+    Shift: Kind.SHIFT,
+}

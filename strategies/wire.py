@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -18,16 +18,15 @@ from typing import Any
 from strategies.errors import StrategyError
 from strategies.health import Health
 from strategies.messages import Fact
-from strategies.progress import OpenBatchAt, Progress
-from strategies.steps import (
-    Course,
-    Delay,
-    Deploy,
-    Limits,
+from strategies.plan import (
     Plan,
+    PlannedRouter,
     PlannedTarget,
     SkippedTarget,
+    is_written,
 )
+from strategies.progress import OpenBatchAt, Progress
+from strategies.steps import Course, Limits, Step
 from strategies.tally import Tally
 
 #: What this code writes, and the only one that it reads until a second one exists.
@@ -37,7 +36,9 @@ _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *typing.get_args(Fact),
-        *(Deploy, Delay, Limits, Health, Course, Plan, PlannedTarget, SkippedTarget),
+        *typing.get_args(Step),
+        *(Limits, Health, Course),
+        *(Plan, PlannedRouter, PlannedTarget, SkippedTarget),
         *(Tally, OpenBatchAt, Progress),
     )
 }
@@ -62,7 +63,11 @@ def dump(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): dump(item) for key, item in value.items()}
     kind: Any = type(value)
-    content = {name: dump(getattr(value, name)) for name in _names(kind)}
+    content = {
+        f.name: dump(item)
+        for f in _fields(kind)
+        if is_written(f, item := getattr(value, f.name))
+    }
     return {"kind": kind.__name__, **content}
 
 
@@ -101,9 +106,9 @@ def load_facts(data: Mapping[str, Any]) -> list[Fact]:
 def dump_progress(progress: Progress) -> dict[str, Any]:
     """Return progress without its course, which is the plan's and does not change."""
     content = {
-        name: dump(getattr(progress, name))
-        for name in _names(Progress)
-        if name != "course"
+        f.name: dump(item)
+        for f in _fields(Progress)
+        if f.name != "course" and is_written(f, item := getattr(progress, f.name))
     }
     return {"format": FORMAT, **content}
 
@@ -146,12 +151,17 @@ def _check_format(data: Mapping[str, Any]) -> None:
 
 
 @cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind))
+def _fields(kind: Any) -> tuple[Field[Any], ...]:
+    return fields(kind)
 
 
 @cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(f.name for f in _fields(kind))
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 

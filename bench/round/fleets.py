@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from deployctl.models import Application, Deployment, Environment
 from deployctl.queries import plans
 from deployctl.services import deployments, fleet, people, versions
-from strategies import wire
+from strategies import folds, wire
 from strategies.progress import Progress
 
 _numbers = count(1)
@@ -109,7 +109,7 @@ def checked(row: Deployment, at_once: int) -> None:
     progress = Progress.begin(plans.course_of(row.plan_id))
     for event in row.events.order_by("seq"):
         for fact in wire.load_facts(event.payload):
-            progress = progress.apply(fact, event.at)
+            progress = folds.apply(progress, fact, event.at)
         assert progress.open <= at_once, f"{progress.open} open at event {event.seq}"
     assert progress == plans.progress_of(row), "the events do not replay"
     assert row.outcome == "clean", f"{row.state} {row.reason} {row.outcome}"

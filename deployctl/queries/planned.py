@@ -7,8 +7,8 @@ from typing import Any
 
 from deployctl.models import Target
 from deployctl.queries.feed import counted
+from strategies.plan import Plan
 from strategies.preview import Preview, ordinal, preview
-from strategies.steps import Plan
 
 #: So many batches and skipped targets are shown; of more, only their number is said.
 MOST_ROWS = 50

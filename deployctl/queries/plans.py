@@ -6,9 +6,9 @@ from functools import lru_cache
 
 from deployctl.models import Deployment, Plan
 from strategies import wire
+from strategies.plan import Plan as PlanValue
 from strategies.progress import Progress
 from strategies.steps import Course
-from strategies.steps import Plan as PlanValue
 
 
 def plan_of(deployment: Deployment) -> PlanValue:

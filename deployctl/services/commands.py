@@ -159,7 +159,7 @@ def _pressed(
             return _answer(turn, by, kind, "stale", _STALE.format(verb=verb))
         if kind == "roll_back":
             _refuse_if_overtaken(turn)
-        facts = commands.decide(turn.progress, command)
+        facts = commands.decide(turn.progress, command, turn.now)
     except NotAllowed as error:
         return _answer(turn, by, kind, "denied", str(error))
     except CommandRefused as error:

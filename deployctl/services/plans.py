@@ -14,8 +14,8 @@ from deployctl.models import Deployment, Plan
 from deployctl.services.operations import sql
 from deployctl.services.people import Actor
 from strategies import wire
+from strategies.plan import Plan as PlanValue
 from strategies.progress import Progress
-from strategies.steps import Plan as PlanValue
 
 #: The columns that `project` sets, and that `save` writes.
 PROJECTED = (

@@ -21,7 +21,7 @@ from deployctl.services import audit, events, operations, plans
 from deployctl.services.claims import Claim, unclaim
 from deployctl.services.operations import Change, Report, Row
 from deployctl.services.people import Actor
-from strategies import rules, wire
+from strategies import folds, rules, wire
 from strategies.messages import (
     BatchOpened,
     Fact,
@@ -107,7 +107,7 @@ class Turn:
     def fold(self, *facts: Fact) -> None:
         """Fold facts that have happened now."""
         for fact in facts:
-            self.progress = self.progress.apply(fact, self.now)
+            self.progress = folds.apply(self.progress, fact, self.now)
             self._facts.append(fact)
 
     def run(self) -> None:
@@ -266,10 +266,8 @@ class Turn:
         )
 
     def _record_halt(self, action: RecordHalt) -> None:
-        opened, halted = self.progress.opened, action.halted
-        span = (0, self.progress.course.work)
-        if halted.rule in rules.BATCH_RULES and opened:
-            span = (opened.start, opened.stop)
+        halted = action.halted
+        span = rules.evidence_span(self.progress, halted)
         limit = min(max(halted.observed, 1), EVIDENCE)
         positions = operations.failed_positions(self.id, *span, limit)
         evidence = {**wire.dump(halted), "positions": positions}

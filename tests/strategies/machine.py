@@ -22,8 +22,8 @@ from hypothesis.stateful import (
 )
 
 from strategies.errors import CommandRefused
-from strategies.ledger import Claim, Report
 from strategies.messages import Abort, Pause, Resume, RollBack
+from strategies.rows import Claim, Report
 from strategies.states import OPEN, OPERATION_TRANSITIONS, OperationState
 from tests.strategies.worlds import FORWARD, RETURN, T0, S, World, check_replay, plan_of
 

@@ -19,7 +19,7 @@ from strategies.messages import (
     RollBackAsked,
 )
 from strategies.states import AT_REST, LIVE, State
-from tests.strategies.worlds import RETURN, S, World, plan_of
+from tests.strategies.worlds import RETURN, T0, S, World, plan_of
 
 
 def untouched():
@@ -122,7 +122,7 @@ def test_every_command_in_every_state(made, command, expected):
         assert (refused.value.code, world.p) == (expected, was)
         assert str(refused.value).endswith(".")
         return
-    facts: tuple[Any, ...] = decide(was, command("bob", "because"))
+    facts: tuple[Any, ...] = decide(was, command("bob", "because"), T0)
     assert [type(fact) for fact in facts] == ([expected] if expected else [])
     assert all((fact.by, fact.reason) == ("bob", "because") for fact in facts)
     world.ask(command("bob", "because"))

@@ -10,10 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from strategies import ledger, messages, operations, progress, rules
+from strategies import folds, messages, operations, rows, rules
 from strategies.ledger import Ledger
 from strategies.messages import Start, TimePassed
-from strategies.progress import Progress
 from strategies.states import AT_REST, Direction, Intent, OperationState, State
 from strategies.tally import Tally
 from tests.strategies.machine import SETTINGS, Deployment, walks
@@ -34,7 +33,7 @@ def test_long_walks():
 #: Fixed walks: a fault is found or it is not, the same on every machine.
 WALKS = 500
 
-real_actions, real_apply = rules.actions, Progress.apply
+real_actions, real_apply = rules.actions, folds.apply
 
 
 def widened(p, extra):
@@ -99,12 +98,12 @@ def room_without_the_unavailable(patch):
 def one_slot_too_many(patch):
     """Parallelism is exceeded by one."""
     patch.setattr(rules, "_parallelism", lambda p: p.course.limits.parallelism + 1)
-    batch = rules._deploying
+    batch = rules._working
 
-    def deploying(p, step):
+    def working(p, step):
         return batch(p, replace(step, parallelism=step.parallelism + 1))
 
-    patch.setattr(rules, "_deploying", deploying)
+    patch.setattr(rules, "_working", working)
 
 
 def release_keeps_the_claim(patch):
@@ -116,13 +115,13 @@ def release_keeps_the_claim(patch):
         forward = is_release and fact.direction is Direction.FORWARD
         return replace(now, claims=p.claims) if forward else now
 
-    patch.setattr(Progress, "apply", apply)
+    patch.setattr(folds, "apply", apply)
 
 
 def return_only_of_the_succeeded(patch):
     """Failed and unsettled targets are left out of the return."""
     done = OperationState.SUCCEEDED
-    patch.setattr(ledger.Row, "touched", property(lambda row: row.state is done))
+    patch.setattr(rows.Row, "touched", property(lambda row: row.state is done))
 
 
 def rest_with_open_ones(patch):
@@ -145,7 +144,7 @@ def timer_that_never_runs_out(patch):
         again = isinstance(fact, TimePassed) and fact.timer == "progress"
         return replace(now, progress_by=p.progress_by) if again else now
 
-    patch.setattr(Progress, "apply", apply)
+    patch.setattr(folds, "apply", apply)
 
 
 def stale_reports_count(patch):
@@ -166,14 +165,14 @@ def stale_reports_count(patch):
 
 def doubts_are_passed_over(patch):
     """An unresolved operation is neither waited for nor written off."""
-    patch.setattr(rules, "_doubtful", lambda p, tally, direction: ())
+    patch.setattr(rules, "_doubtful", lambda p, direction: ())
 
 
 def hold_is_not_remembered(patch):
     """A pause is recorded and not remembered."""
-    folds = {**progress._FOLDS}
-    folds[messages.Held] = lambda p, fact, at: p
-    patch.setattr(progress, "_FOLDS", folds)
+    changed = {**folds._FOLDS}
+    changed[messages.Held] = lambda p, fact, at: p
+    patch.setattr(folds, "_FOLDS", changed)
 
 
 def retry_for_ever(patch):
@@ -184,9 +183,9 @@ def retry_for_ever(patch):
 
 def abort_only_lifts_the_hold(patch):
     """An abort is recorded and not remembered."""
-    folds = {**progress._FOLDS}
-    folds[messages.AbortAsked] = lambda p, fact, at: replace(p, hold=None)
-    patch.setattr(progress, "_FOLDS", folds)
+    changed = {**folds._FOLDS}
+    changed[messages.AbortAsked] = lambda p, fact, at: replace(p, hold=None)
+    patch.setattr(folds, "_FOLDS", changed)
 
 
 FAULTS = [

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from strategies.health import Health
+from strategies.plan import Candidate
 from strategies.preview import ordinal, preview
 from strategies.rolling import RollingDeployment
-from strategies.steps import Candidate
 from tests.strategies.worlds import fleet, plan_of
 
 

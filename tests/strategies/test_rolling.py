@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from strategies.errors import InvalidOptions
+from strategies.plan import Candidate
 from strategies.registry import create_strategy
 from strategies.rolling import RollingDeployment
-from strategies.steps import Candidate, Deploy
+from strategies.steps import Deploy
 from tests.strategies.worlds import fleet, plan_of
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from strategies.health import Health
+from strategies.plan import PLAN_FORMAT, Candidate
 from strategies.rolling import RollingDeployment
-from strategies.steps import PLAN_FORMAT, Candidate
 from tests.strategies.worlds import fleet, plan_of
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ import typing
 import pytest
 
 from strategies import wire
+from strategies.folds import replay
 from strategies.messages import Fact, Halted, Held, StepEntered, TargetsDrifted
-from strategies.progress import replay
 from strategies.rolling import RollingDeployment
 from strategies.wire import UnknownFormat
 from tests.strategies.machine import walks

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from strategies import rules
-from strategies.ledger import Claim, Ledger, Report
+from strategies import folds, rules
+from strategies.folds import replay
+from strategies.ledger import Ledger
 from strategies.messages import (
     Abort,
     AbortAsked,
@@ -30,8 +31,10 @@ from strategies.messages import (
     Start,
     WakeAt,
 )
-from strategies.progress import Progress, replay
+from strategies.plan import Candidate, Plan
+from strategies.progress import Progress
 from strategies.rolling import RollingDeployment
+from strategies.rows import Claim, Report
 from strategies.states import (
     OPEN,
     OPERATION_TRANSITIONS,
@@ -40,7 +43,6 @@ from strategies.states import (
     OperationState,
     State,
 )
-from strategies.steps import Candidate, Plan
 from strategies.tally import Tally
 
 S = OperationState
@@ -242,7 +244,7 @@ class World:
 
     def _check_fact(self, fact: Any, at: datetime) -> None:
         was = self.refolded
-        self.refolded = now = was.apply(fact, at)
+        self.refolded = now = folds.apply(was, fact, at)
         if now.state is not was.state:
             assert now.state in TRANSITIONS[was.state], (was.state, now.state)
         assert now.rest is None or now.open == 0, "no rest while something is open"

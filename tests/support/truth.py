@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from deployctl.models import Deployment, Operation, Target
 from deployctl.queries.plans import course_of, plan_of, progress_of
-from strategies import replay, wire
+from strategies import folds, replay, wire
 from strategies.messages import (
     AbortAsked,
     Held,
@@ -52,7 +52,7 @@ class Story:
 
     def tell(self, at: Any, fact: Any) -> None:
         """Fold one fact."""
-        before, self.progress = self.progress, self.progress.apply(fact, at)
+        before, self.progress = self.progress, folds.apply(self.progress, fact, at)
         if isinstance(fact, OperationsMoved):
             self._move(fact, before)
         elif isinstance(fact, RollbackPlanned):

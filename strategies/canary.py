@@ -1,0 +1,161 @@
+"""Canary: a small part first, then larger ones, each judged before the next begins."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any, ClassVar
+
+from strategies import shares
+from strategies.base import DeploymentStrategy, Selection
+from strategies.options import Checker, optional, whole
+from strategies.plan import Candidate
+from strategies.shares import BASIS_POINTS, Share
+from strategies.steps import Bake, Deploy, Gate, Step
+
+Stages = list[int | str] | tuple[int | str, ...] | str
+#: Argo's and the original's: a tenth, a quarter, a half, all.
+USUAL_STAGES = (10, 25, 50, 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CanaryDeployment(DeploymentStrategy):
+    """Change a small part of a fleet first, and more only while enough succeeds.
+
+    The first stages take healthy targets, spread over zones; unhealthy ones come last.
+
+    Attributes:
+        stages: which part of the work set is changed after each stage, in percent,
+            strictly increasing: `[10, 25, 50, 100]` if left out. Rounded up, at least
+            1 target, and never all before the last stage: the others are what it is
+            compared with. 100 is appended if it is missing.
+        stage_duration_seconds: how long a stage is watched before the next begins;
+            there is no wait after the last.
+        health_check: the library's own check of a target; the dashboard has `health`.
+        success_threshold: which part of a stage's attempted targets must succeed, as
+            0.95 or "95%"; exactly that much passes.
+        batch_size: how many targets of a stage are changed at once, as a count or a
+            percentage of the stage; left out, the whole stage.
+        gates: whether a person is asked after each stage but the last.
+        gate_limit_seconds: how long a person may take; then it halts.
+        max_failures: failed targets tolerated in the whole fleet besides; None leaves
+            it to the threshold.
+    """
+
+    name: ClassVar[str] = "canary"
+
+    stages: Stages | None = field(default=None, kw_only=False)
+    stage_duration_seconds: float | str = field(default=60.0, kw_only=False)
+    health_check: Callable[..., Any] | None = field(default=None, kw_only=False)
+    success_threshold: float | str = field(default=0.95, kw_only=False)
+    batch_size: int | str | None = None
+    gates: bool = False
+    gate_limit_seconds: float | str | None = None
+    max_failures: int | str | None = None
+
+    def check(self, check: Checker) -> None:
+        """Read the options of this strategy after the common ones."""
+        super().check(check)
+        check.read("stages", _stages)
+        check.read("stage_duration_seconds", shares.seconds)
+        check.read("success_threshold", shares.threshold)
+        check.read("batch_size", optional, reader=shares.parse, least=1)
+        check.read("gate_limit_seconds", optional, reader=shares.seconds)
+
+    def order(self, work: list[Candidate]) -> list[Candidate]:
+        """Return healthy targets first, spread over zones, unhealthy ones last."""
+        healthy = [candidate for candidate in work if candidate.healthy]
+        return _spread(healthy) + [c for c in work if not c.healthy]
+
+    def steps(self, chosen: Selection) -> Iterator[Step]:
+        """Write a range for each stage, and between these a bake and perhaps a gate."""
+        total, start = len(chosen.work), 0
+        limit = optional(self.gate_limit_seconds, reader=shares.seconds)
+        for number, share in enumerate(_stages(self.stages), 1):
+            stop = reach(share, total)
+            yield self._stage(share, start, stop)
+            if start < stop < total:
+                seconds = shares.seconds(self.stage_duration_seconds)
+                if seconds:
+                    yield Bake(seconds)
+                if self.gates:
+                    yield Gate(f"after stage {number}", limit)
+            start = stop
+
+    def _stage(self, share: Share, start: int, stop: int) -> Deploy:
+        size = stop - start
+        batch: Share | None = optional(self.batch_size, reader=shares.parse, least=1)
+        batch_size = max(1, batch.floor(size)) if batch else max(1, size)
+        at_once = optional(self.parallelism, reader=whole, least=1) or batch_size
+        return Deploy(
+            start=start,
+            stop=stop,
+            sizes=(batch_size,),
+            parallelism=max(1, min(at_once, size)),
+            min_success_bp=shares.threshold(self.success_threshold),
+            share_bp=share.basis_points,
+        )
+
+    def notices(self, chosen: Selection, steps: Sequence[Step]) -> Iterator[str]:
+        """Say which stage was added, and which add nothing."""
+        yield from super().notices(chosen, steps)
+        if len(_given(self.stages)) < len(_stages(self.stages)):
+            yield "The last stage must be all targets, so 100% was appended."
+        stages = [step for step in steps if isinstance(step, Deploy)]
+        for number, stage in enumerate(stages, 1):
+            if stage.start == stage.stop:
+                percent = Share(basis_points=stage.share_bp).written()
+                yield f"Stage {number} ({percent}) adds no target and is passed over."
+
+    def further_limits(self, chosen: Selection) -> Mapping[str, Any]:
+        """Failures within the threshold are accepted, whatever no budget counts."""
+        return {"accepts_failures": True}
+
+
+def reach(share: Share, total: int) -> int:
+    """Return how many targets are changed after a stage: 1 at least, and rounded up.
+
+    Before the last stage one is always left, so that there is something to compare.
+    """
+    if share.basis_points == BASIS_POINTS or total < 2:
+        return total
+    return max(1, min(share.ceil(total), total - 1))
+
+
+def _given(value: object) -> list[Share]:
+    if value is None or value == "":
+        value = USUAL_STAGES
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not items:
+        raise ValueError("must be a list of percentages, as 10, 25, 50, 100")
+    return [shares.percent(item) for item in items]
+
+
+def _stages(value: Stages | None) -> list[Share]:
+    """Read stages, and append the last if it is missing.
+
+    Raises:
+        ValueError: if one is no percentage, or they do not grow.
+    """
+    stages = _given(value)
+    points = [share.basis_points or 0 for share in stages]
+    if points[0] == 0 or any(b <= a for a, b in pairwise(points)):
+        raise ValueError("must be more than 0% and grow from stage to stage")
+    whole_fleet = Share(basis_points=BASIS_POINTS)
+    return stages if stages[-1] == whole_fleet else [*stages, whole_fleet]
+
+
+def _spread(candidates: list[Candidate]) -> list[Candidate]:
+    """Return targets so that any number from the front has each zone's own share."""
+    sizes = Counter(candidate.zone for candidate in candidates)
+    seen: dict[str | None, int] = defaultdict(int)
+    keyed = []
+    for candidate in candidates:
+        nth = seen[candidate.zone]
+        seen[candidate.zone] += 1
+        keyed.append((Fraction(2 * nth + 1, 2 * sizes[candidate.zone]), candidate))
+    keyed.sort(key=lambda pair: pair[0])
+    return [candidate for _, candidate in keyed]

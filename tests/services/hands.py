@@ -114,3 +114,17 @@ class Beside:
         if self.error is not None:
             raise self.error
         return self.answer
+
+
+class Gate:
+    """Stops the first who comes through, until opened."""
+
+    def __init__(self) -> None:
+        self.reached, self.open = threading.Event(), threading.Event()
+        self._first = threading.Lock()
+
+    def pass_through(self) -> None:
+        """Wait, if this is the first time."""
+        if self._first.acquire(blocking=False):
+            self.reached.set()
+            assert self.open.wait(10)

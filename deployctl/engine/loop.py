@@ -82,12 +82,14 @@ class Engine:
         worker_id: int,
         beats: Beats,
         driver: Callable[[str], Driver],
+        kinds: list[str],
         fenced: list[str],
         settings: Settings,
     ) -> None:
         self.worker_id = worker_id
         self._beats = beats
         self._driver = driver
+        self._kinds = kinds
         self._fenced = fenced
         self._settings = settings
         self._desk = Desk()
@@ -206,6 +208,7 @@ class Engine:
             worker_id=self.worker_id,
             reports=tuple(reports.values()),
             places=self._places(reports),
+            kinds=self._kinds,
             fenced=self._fenced,
             dead_seconds=self._settings.dead_after_seconds,
             sweep=sweep,
@@ -315,23 +318,14 @@ class Engine:
         """Run one claim; a fault of ours leaves its outcome unknown, never unsaid."""
         try:
             driver = self._driver(claim.driver)
-        except LookupError as error:
-            # Nothing was sent, or nobody here can ever find out what became of it.
-            doubt = claim.state is OperationState.UNKNOWN
-            state = OperationState.UNRESOLVED if doubt else OperationState.FAILED
-            self._report_fault(claim, state, str(error))
-            return
-        try:
             await Runner(claim, driver, health, self, asked_at).run()
         except Exception as error:
             log.exception("operation.fault", operation=claim.operation_id)
             await asyncio.sleep(FAULT_SECONDS)
             text = f"the worker failed: {type(error).__name__}"
-            self._report_fault(claim, OperationState.UNKNOWN, text)
-
-    def _report_fault(self, claim: Claim, state: OperationState, text: str) -> None:
-        said = Report(claim.operation_id, claim.fence, state, error=text)
-        self.report(claim, said)
+            unknown = OperationState.UNKNOWN
+            said = Report(claim.operation_id, claim.fence, unknown, error=text)
+            self.report(claim, said)
 
     # -- doubt -----------------------------------------------------------------
 

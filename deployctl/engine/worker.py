@@ -62,7 +62,8 @@ async def run() -> None:
     )
     beats.start()
     pool = drivers.Drivers()
-    engine = Engine(worker_id, beats, pool.of, fenced_kinds(), timing)
+    kinds = list(drivers.kinds())
+    engine = Engine(worker_id, beats, pool.of, kinds, fenced_kinds(), timing)
     log.info("worker.started", worker=worker_id, pid=os.getpid())
     tasks = [
         asyncio.create_task(job)
@@ -99,7 +100,8 @@ def fenced_kinds() -> list[str]:
 
 
 def _arrive() -> int:
-    return workers.arrive(socket.gethostname(), os.getpid(), __version__)
+    kinds = drivers.kinds()
+    return workers.arrive(socket.gethostname(), os.getpid(), __version__, kinds)
 
 
 async def _hear() -> None:

@@ -16,7 +16,7 @@ from deployctl.models import Deployment, Operation
 from deployctl.queries import feed, grid, halts, looks
 from deployctl.queries.batches import batches
 from deployctl.queries.plans import course_of
-from deployctl.queries.workers import workers
+from deployctl.queries.workers import unserved, workers
 from deployctl.templatetags.deployctl import CELLS
 from strategies import wire
 from strategies.progress import Progress
@@ -236,7 +236,18 @@ def _next(row: Deployment, p: Progress) -> list[dict[str, str]]:
     if p.progress_by is not None and p.hold is None:
         minutes = timedelta(seconds=limits.progress_seconds)
         lines.append(("If", f"Nothing becomes healthy for {minutes}: it halts."))
+    lines = [*_unserved(row, p), *lines]
     return [{"when": when, "what": what} for when, what in lines]
+
+
+def _unserved(row: Deployment, p: Progress) -> list[tuple[str, str]]:
+    """Return what waits because nobody can reach it; asked only when nothing moves."""
+    if p.hold is not None or p.open > p.whole.unknown + p.back.unknown:
+        return []
+    return [
+        ("Waits", f"{feed.counted(n)} for a worker that has {kind!r}; none beats.")
+        for kind, n in unserved(row.pk)
+    ]
 
 
 def _ended(row: Deployment, p: Progress) -> list[dict[str, str]]:

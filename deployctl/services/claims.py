@@ -47,11 +47,17 @@ class Claim:
 
 
 def pick(
-    deployment_id: int, start: Start, places: int, now: datetime, fenced: list[str]
+    deployment_id: int,
+    start: Start,
+    places: int,
+    now: datetime,
+    fenced: list[str],
+    kinds: list[str] | None,
 ) -> list[tuple[int, bool]]:
     """Return (operation id, target is available) of what may be claimed, in order.
 
-    Left out are subjects that are open elsewhere, and those that must stay quiet.
+    Left out are subjects that are open elsewhere, those that must stay quiet, and
+    targets of a kind that is not among these.
     """
     at_most = min(start.at_most, places)
     free = min(start.available_at_most, at_most)
@@ -62,13 +68,14 @@ def pick(
          WHERE o.deployment_id = %s AND o.direction = %s AND o.state = 'pending'
            AND o.position >= %s AND o.position < %s
            AND (t.quiet_at IS NULL OR t.quiet_at <= %s OR t.driver = ANY(%s))
+           AND (%s::text[] IS NULL OR t.driver = ANY(%s))
            AND o.target_id <> ALL (ARRAY(
                 SELECT x.target_id FROM deployctl_operation x
                  WHERE x.state IN {OPEN_STATES} AND x.deployment_id <> %s))
            {{}} ORDER BY o.position {order} LIMIT %s
     """
     span = [start.direction.value, start.start, start.stop]
-    given = [deployment_id, *span, now, fenced, deployment_id]
+    given = [deployment_id, *span, now, fenced, kinds, kinds, deployment_id]
     with sql() as cursor:
         if free >= at_most:
             cursor.execute(query.format(""), [*given, at_most])
@@ -107,14 +114,17 @@ def adopt(ids: list[int], worker_id: int, now: datetime) -> list[Claim]:
     return _taken("claimed_by_id = %s", [worker_id], ids, now)
 
 
-def orphans(deployment_id: int, limit: int) -> list[int]:
-    """Return the ids of open operations that nobody holds."""
+def orphans(deployment_id: int, limit: int, kinds: list[str] | None) -> list[int]:
+    """Return the ids of open operations on targets of these kinds that nobody holds."""
     with sql() as cursor:
         cursor.execute(
-            f"""SELECT id FROM deployctl_operation
-                 WHERE deployment_id = %s AND state IN {OPEN_STATES}
-                   AND claimed_by_id IS NULL ORDER BY id LIMIT %s""",
-            [deployment_id, limit],
+            f"""SELECT o.id FROM deployctl_operation o
+                  JOIN deployctl_target t ON t.id = o.target_id
+                 WHERE o.deployment_id = %s AND o.state IN {OPEN_STATES}
+                   AND o.claimed_by_id IS NULL
+                   AND (%s::text[] IS NULL OR t.driver = ANY(%s))
+                 ORDER BY o.id LIMIT %s""",
+            [deployment_id, kinds, kinds, limit],
         )
         return [row[0] for row in cursor.fetchall()]
 

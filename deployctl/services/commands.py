@@ -21,7 +21,7 @@ from deployctl.services.turn import Turn
 from strategies import commands
 from strategies.errors import CommandRefused
 from strategies.messages import Abort, Pause, Resume, RollBack
-from strategies.states import OperationState
+from strategies.states import OperationState, State
 
 KINDS: dict[str, type[Pause | Resume | Abort | RollBack]] = {
     "pause": Pause,
@@ -157,9 +157,9 @@ def _pressed(
             )
         if kind in GO_TYPE and expected != turn.row.control_version:
             return _answer(turn, by, kind, "stale", _STALE.format(verb=verb))
-        if kind == "roll_back":
-            _refuse_if_overtaken(turn)
         facts = commands.decide(turn.progress, command, turn.now)
+        if kind == "roll_back" and facts and turn.progress.rest is not None:
+            _be_live_unless_overtaken(turn)
     except NotAllowed as error:
         return _answer(turn, by, kind, "denied", str(error))
     except CommandRefused as error:
@@ -197,8 +197,23 @@ def _answer(turn: Turn, by: Actor, kind: str, status: str, message: str) -> Repl
     return Reply(status, message, turn.row.control_version)
 
 
+def _be_live_unless_overtaken(turn: Turn) -> None:
+    """Refuse the return when another has started later and touched its targets.
+
+    The row becomes live before the look: from then on the index that allows one live
+    deployment keeps others from starting, and whoever was live before is over. A look
+    alone would miss one that starts and ends between it and the commit.
+
+    Raises:
+        IntegrityError: by that index, if another is live.
+    """
+    with transaction.atomic():  # A refusal takes the new state back.
+        live = State.ROLLING_BACK.value
+        Deployment.objects.filter(pk=turn.id).update(state=live)
+        _refuse_if_overtaken(turn)
+
+
 def _refuse_if_overtaken(turn: Turn) -> None:
-    """Refuse the return when another has started later and touched its targets."""
     touched = Operation.objects.filter(attempt__gt=0).exclude(state="skipped")
     ours = touched.filter(deployment_id=turn.id)
     newer = (

@@ -234,6 +234,8 @@ def _check_startable(turn: Turn) -> None:
 def _as_planned(turn: Turn, plan: Plan) -> list[Target]:
     """Compare the fleet with the plan; return the selected targets that still exist."""
     ids = [int(t.id) for t in plan.targets] + [int(s.id) for s in plan.skipped]
+    # Who changes a target waits from here on until this has started, or was refused.
+    operations.hold_targets(ids)
     chosen = list(Target.objects.filter(pk__in=ids, removed_at=None))
     by_id = {target.pk: target for target in chosen}
     changed = [

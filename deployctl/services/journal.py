@@ -30,8 +30,9 @@ OVERDUE_GRACE_SECONDS = 30.0
 class Ask:
     """What a worker brings to a flush: itself, its reports, its free places.
 
-    `fenced` names the drivers whose targets refuse a lower fence. A quiet flush rings
-    only when what a person may do has changed.
+    `kinds` names the drivers that the worker has: it is given no other target; None
+    leaves out nobody. `fenced` names those whose targets refuse a lower fence. A quiet
+    flush rings only when what a person may do has changed.
     """
 
     worker_id: int
@@ -41,6 +42,12 @@ class Ask:
     dead_seconds: float = 10.0
     sweep: bool = False
     quiet: bool = False
+    kinds: Sequence[str] | None = None
+
+    @property
+    def only(self) -> list[str] | None:
+        """The kinds as SQL takes them."""
+        return None if self.kinds is None else list(self.kinds)
 
 
 @dataclass(frozen=True)
@@ -151,7 +158,7 @@ def adopt(turn: Turn, ask: Ask) -> list[Claim]:
     doubtful = turn.progress.whole, turn.progress.back
     if ask.places <= 0 or not any(t.unknown + t.verifying for t in doubtful):
         return []
-    ids = claiming.orphans(turn.id, ask.places)
+    ids = claiming.orphans(turn.id, ask.places, ask.only)
     return claiming.adopt(ids, ask.worker_id, turn.now) if ids else []
 
 
@@ -160,7 +167,8 @@ def claim(turn: Turn, ask: Ask, places: int, *, one_by_one: bool) -> list[Claim]
     start = turn.start
     if start is None or places <= 0:
         return []
-    picked = claiming.pick(turn.id, start, places, turn.now, list(ask.fenced))
+    fenced = list(ask.fenced)
+    picked = claiming.pick(turn.id, start, places, turn.now, fenced, ask.only)
     ids = [operation_id for operation_id, _ in picked]
     claims = _claimed_singly(turn, ask, ids) if one_by_one else _claimed(turn, ask, ids)
     turn.claimed(claims)

@@ -327,6 +327,19 @@ def aim(operation_id: int) -> str | None:
     return None
 
 
+def hold_targets(target_ids: list[int]) -> None:
+    """Keep others from changing how these targets are reached, until the commit.
+
+    Claims and reports of others go on: they change nothing that a key depends on.
+    """
+    with sql() as cursor:
+        cursor.execute(
+            """SELECT 1 FROM deployctl_target WHERE id = ANY(%s) ORDER BY id
+                 FOR KEY SHARE""",
+            [target_ids],
+        )
+
+
 def plan_forward(
     deployment_id: int,
     to_version: str,

@@ -10,8 +10,9 @@ import pytest
 from deployctl.models import Audit, Command, Deployment
 from deployctl.services import commands, deployments
 from deployctl.services.commands import KeyReused
+from deployctl.services.turn import Turn
 from strategies.states import OperationState
-from tests.services.hands import Beside, Hands, said
+from tests.services.hands import Beside, Gate, Hands, said
 from tests.support import truth
 from tests.support.fleet import Place, person, rested, simulated, states
 
@@ -212,6 +213,46 @@ def test_a_return_beside_a_live_deployment_is_refused_by_name() -> None:
     assert len(entries(first, "deployment.roll_back", "refused")) == 1
     first.refresh_from_db()
     assert first.state == "failed"
+
+
+def test_nobody_starts_and_ends_between_the_look_and_the_return(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate, place = Gate(), Place(simulated(3))
+    first = place.deploy("2.0")
+    Hands(first).run(failing=["t1"])
+    second, fold = place.prepare("3.0"), Turn.fold
+
+    def folded(turn: Turn, *facts: Any) -> None:
+        if turn.id == first.pk:
+            gate.pass_through()
+        fold(turn, *facts)
+
+    def run() -> Deployment:
+        place.start(second)
+        return Hands(second).run()
+
+    monkeypatch.setattr(Turn, "fold", folded)
+    returning = Beside(lambda: place.press(first, "roll_back"))
+    assert gate.reached.wait(10)
+    running = Beside(run)
+    running.ended(1)
+    gate.open.set()
+    assert returning.get().status == "ok"
+    with pytest.raises(deployments.Refused, match=f"Deployment {first.pk} by ana"):
+        running.get()
+    assert states(second) == {}
+
+
+def test_a_refused_return_leaves_its_deployment_at_rest() -> None:
+    place = Place(simulated(3))
+    first = place.deploy("2.0")
+    Hands(first).run(failing=["t1"])
+    Hands(place.deploy("3.0")).run()
+    assert place.press(first, "roll_back").status == "refused"
+    first.refresh_from_db()
+    assert (first.state, first.rested_at is None) == ("failed", False)
+    assert Hands(place.deploy("4.0")).run().state == "completed"
 
 
 def test_a_failed_return_may_be_tried_again() -> None:

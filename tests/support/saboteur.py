@@ -89,6 +89,26 @@ def stop_before_apply() -> None:
     AgentDriver.apply = apply  # type: ignore[method-assign]
 
 
+def dawdle_before_apply() -> None:
+    """A target is looked at for so long that a pause comes before its apply."""
+    from deployctl.engine.drivers.agent import AgentDriver
+
+    real = AgentDriver.probe
+
+    async def probe(self: AgentDriver, *args: Any, **more: Any) -> Any:
+        await asyncio.sleep(0.4)
+        return await real(self, *args, **more)
+
+    AgentDriver.probe = probe  # type: ignore[method-assign]
+
+
+def never_ask_before_apply() -> None:
+    """What was claimed once is applied, whatever was pressed meanwhile."""
+    from deployctl.engine.loop import Engine
+
+    Engine.may_apply = lambda *_: True  # type: ignore[method-assign]
+
+
 def lose_answers() -> None:
     """Every third flush that claims commits, and its answer is lost."""
     from deployctl.engine import loop
@@ -121,6 +141,8 @@ FAULTS = {
         fence_is_the_attempt,
         accept_any_fence,
         stop_before_apply,
+        dawdle_before_apply,
+        never_ask_before_apply,
         lose_answers,
         never_reconcile,
     )

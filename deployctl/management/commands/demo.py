@@ -19,7 +19,7 @@ from django.db import transaction
 
 from deployctl.models import Target
 from deployctl.services import fleet, versions
-from deployctl.services.fleet import NewTarget
+from deployctl.services.fleet import InUse, NewTarget
 from deployctl.services.people import Actor, actor_of
 
 APPLICATION = "storefront"
@@ -52,7 +52,8 @@ class Command(BaseCommand):
         by = actor_of(first, source="demo")
         agents = configure(settings.DATA_DIR)
         with transaction.atomic():
-            enter(by, agents)
+            for sentence in enter(by, agents):
+                self.stderr.write(sentence)
 
 
 def configuration_file(data: Path) -> Path:
@@ -114,8 +115,13 @@ def free_ports(names: list[str], wanted: dict[str, int]) -> dict[str, int]:
     return ports
 
 
-def enter(by: Actor, ports: dict[str, int]) -> None:
-    """Enter what is missing, and where the agents are now."""
+def enter(by: Actor, ports: dict[str, int]) -> list[str]:
+    """Enter what is missing, and where the agents are now.
+
+    Returns:
+        Why targets of a place kept their old addresses, a sentence for each such place.
+    """
+    kept: list[str] = []
     application = fleet.add_application(APPLICATION, by=by)
     for version, notes in VERSIONS:
         versions.register_version(application, version, by=by, notes=notes)
@@ -129,7 +135,12 @@ def enter(by: Actor, ports: dict[str, int]) -> None:
             application=application, environment=environment
         )
         there = set(present.values_list("name", flat=True))
-        fleet.move_targets(application, environment, addresses, by=by)
+        try:
+            fleet.move_targets(application, environment, addresses, by=by)
+        except InUse as error:
+            kept.append(
+                f"Agents in {name} have other ports than their targets: {error}"
+            )
         new = [
             NewTarget(
                 name=target,
@@ -144,6 +155,7 @@ def enter(by: Actor, ports: dict[str, int]) -> None:
         ]
         if new:
             fleet.add_targets(application, environment, new, by=by)
+    return kept
 
 
 def numbered(prefix: str, many: int) -> list[str]:

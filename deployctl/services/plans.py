@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 
 from deployctl.models import Deployment, Plan
-from deployctl.services.operations import sql
+from deployctl.services.sql import sql
 from deployctl.services.people import Actor
 from strategies import wire
 from strategies.progress import Progress

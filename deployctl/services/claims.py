@@ -16,7 +16,6 @@ from deployctl.services.sql import numbers, sql
 from strategies.messages import Start
 from strategies.states import Direction, OperationState
 
-
 _DIRECTIONS = {each.value: each for each in Direction}
 _STATES = {each.value: each for each in OperationState}
 

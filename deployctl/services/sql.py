@@ -43,23 +43,21 @@ def together() -> Iterator[None]:
 
 def numbers(values: Iterable[int]) -> str:
     """Return whole numbers as one value, to be cast to an array."""
-    return "{%s}" % ",".join(map(str, values))
+    return f"{{{','.join(map(str, values))}}}"
 
 
 def flags(values: Iterable[bool]) -> str:
     """Return truths as one value, to be cast to an array."""
-    return "{%s}" % ",".join("t" if value else "f" for value in values)
+    return f"{{{','.join('t' if value else 'f' for value in values)}}}"
 
 
 def texts(values: Iterable[str | None]) -> str:
     """Return texts as one value, to be cast to an array."""
-    return "{%s}" % ",".join(map(_quoted, values))
+    return f"{{{','.join(map(_quoted, values))}}}"
 
 
 def _quoted(value: str | None) -> str:
     if value is None:
         return "NULL"
-    if value.isalnum() and value != "NULL" and value.isascii():
-        return f'"{value}"'
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

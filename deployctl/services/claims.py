@@ -153,15 +153,17 @@ def _taken(
 
 
 def _claim(row: tuple[Any, ...]) -> Claim:
-    return Claim(
-        *row[:2],
-        _DIRECTIONS[row[2]],
-        row[3],
-        _STATES[row[4]],
-        *row[5:14],
-        _settings(row[14]),
-        *(max(0.0, seconds or 0.0) for seconds in row[15:18]),
-        row[18],
+    return Claim._make(
+        (
+            *row[:2],
+            _DIRECTIONS[row[2]],
+            row[3],
+            _STATES[row[4]],
+            *row[5:14],
+            _settings(row[14]),
+            *(max(0.0, seconds or 0.0) for seconds in row[15:18]),
+            row[18],
+        )
     )
 
 

@@ -54,7 +54,7 @@ _FIELDS = Deployment._meta.concrete_fields
 _NAMES = [field.attname for field in _FIELDS]
 _JSON = frozenset(field for field in _FIELDS if isinstance(field, JSONField))
 _LOCK = f"""
-    SELECT {", ".join(field.column for field in _FIELDS)} FROM deployctl_deployment
+    SELECT {", ".join(str(field.column) for field in _FIELDS)} FROM deployctl_deployment
      WHERE id = %s FOR NO KEY UPDATE
 """
 

@@ -78,6 +78,10 @@ class DeploymentStrategy(ABC):
     """
 
     name: ClassVar[str] = ""
+    #: What is different where people watch and decide, as on a dashboard.
+    attended: ClassVar[Mapping[str, Any]] = {}
+    #: Whether it leads traffic from slot to slot, which takes a router.
+    needs_router: ClassVar[bool] = False
 
     max_failures: int | str | None = 0
     min_healthy: int | str = 0
@@ -175,7 +179,7 @@ class DeploymentStrategy(ABC):
             options=self.written_options(),
             version=version,
             version_digest=digest,
-            targets=tuple(_planned(candidate) for candidate in planned),
+            targets=tuple(_planned(candidate, version) for candidate in planned),
             skipped=chosen.skipped,
             course=Course(
                 steps=steps,
@@ -219,7 +223,8 @@ class DeploymentStrategy(ABC):
 
         An unhealthy one may not run what is recorded: it is looked at, and mended.
         """
-        at_version = candidate.version == version and candidate.healthy
+        goal = version if candidate.goes_to is None else candidate.goes_to
+        at_version = candidate.version == goal and candidate.healthy
         return at_version and not self.force
 
     def floor(self, chosen: Selection) -> int:
@@ -283,7 +288,7 @@ class DeploymentStrategy(ABC):
         return written
 
 
-def _planned(candidate: Candidate) -> PlannedTarget:
+def _planned(candidate: Candidate, version: str) -> PlannedTarget:
     came_from = candidate.came_from
     return PlannedTarget(
         id=candidate.id,
@@ -291,4 +296,5 @@ def _planned(candidate: Candidate) -> PlannedTarget:
         slot=candidate.slot,
         driver_digest=candidate.driver_digest,
         found=None if came_from in (None, candidate.version) else candidate.version,
+        to_version=None if candidate.goes_to == version else candidate.goes_to,
     )

@@ -41,6 +41,8 @@ class BlueGreenDeployment(DeploymentStrategy):
     """
 
     name: ClassVar[str] = "blue_green"
+    attended: ClassVar[Mapping[str, Any]] = {"auto_promote": False}
+    needs_router: ClassVar[bool] = True
 
     switch_fn: Callable[..., Any] | None = field(default=None, kw_only=False)
     health_check: Callable[..., Any] | None = field(default=None, kw_only=False)
@@ -83,6 +85,12 @@ class BlueGreenDeployment(DeploymentStrategy):
         work = [c for c in changed if not self.is_done(c, version)]
         if not changed:
             raise InvalidOptions({"targets": f"no target is selected in slot {idle}"})
+        if work and router.retained == idle and not self.end_retention:
+            sentence = (
+                f"slot {idle} is kept as it is so that traffic can return to it;"
+                " end its retention to change it now"
+            )
+            raise InvalidOptions({"end_retention": sentence})
         return Selection(
             work=tuple(self.order(work)),
             skipped=left_out,
@@ -103,12 +111,6 @@ class BlueGreenDeployment(DeploymentStrategy):
             found = ", ".join(router.slots) or "none"
             sentence = f"must have two slots, one of which serves; it has {found}"
             raise InvalidOptions({"router": sentence})
-        if router.retained == rest[0] and not self.end_retention:
-            sentence = (
-                f"slot {rest[0]} is kept so that traffic can return to it; end its"
-                " retention to change it now"
-            )
-            raise InvalidOptions({"end_retention": sentence})
         return rest[0]
 
     def steps(self, chosen: Selection) -> Iterator[Step]:

@@ -46,6 +46,7 @@ class CanaryDeployment(DeploymentStrategy):
     """
 
     name: ClassVar[str] = "canary"
+    attended: ClassVar[Mapping[str, Any]] = {"on_failure": "rollback"}
 
     stages: Stages | None = field(default=None, kw_only=False)
     stage_duration_seconds: float | str = field(default=60.0, kw_only=False)

@@ -20,8 +20,8 @@ from django.db import Error, connection
 
 from deployctl.engine import crash
 from deployctl.engine.beats import Beats
-from deployctl.engine.drivers.base import Driver
 from deployctl.engine.operate import Runner
+from deployctl.engine.outside import Outside
 from deployctl.models import Deployment
 from deployctl.queries import engine as queries
 from deployctl.services import journal
@@ -30,7 +30,8 @@ from deployctl.services.journal import Answer, Ask
 from deployctl.services.operations import Report
 from deployctl.settings import Engine as Settings
 from strategies.health import Health
-from strategies.states import OperationState
+from strategies.operations import READ_BACK
+from strategies.states import Kind, OperationState
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -81,16 +82,12 @@ class Engine:
         self,
         worker_id: int,
         beats: Beats,
-        driver: Callable[[str], Driver],
-        kinds: list[str],
-        fenced: list[str],
+        outside: Outside,
         settings: Settings,
     ) -> None:
         self.worker_id = worker_id
         self._beats = beats
-        self._driver = driver
-        self._kinds = kinds
-        self._fenced = fenced
+        self._outside = outside
         self._settings = settings
         self._desk = Desk()
         self._held: dict[int, Held] = {}
@@ -208,8 +205,9 @@ class Engine:
             worker_id=self.worker_id,
             reports=tuple(reports.values()),
             places=self._places(reports),
-            kinds=self._kinds,
-            fenced=self._fenced,
+            kinds=self._outside.kinds,
+            fenced=self._outside.fenced,
+            fenced_routers=self._outside.fenced_routers,
             dead_seconds=self._settings.dead_after_seconds,
             sweep=sweep,
             quiet=asked_at - seen.rung_at < RING_SECONDS,
@@ -317,7 +315,8 @@ class Engine:
     async def _guarded(self, claim: Claim, health: Health, asked_at: float) -> None:
         """Run one claim; a fault of ours leaves its outcome unknown, never unsaid."""
         try:
-            driver = self._driver(claim.driver)
+            driver = self._outside.of(claim)
+            health = READ_BACK if claim.kind is Kind.SHIFT else health
             await Runner(claim, driver, health, self, asked_at).run()
         except Exception as error:
             log.exception("operation.fault", operation=claim.operation_id)

@@ -24,6 +24,7 @@ from deployctl import __version__, doorbell, environment
 from deployctl.engine import drivers
 from deployctl.engine.beats import Beats
 from deployctl.engine.loop import Engine
+from deployctl.engine.outside import Outside
 from deployctl.services import workers
 
 log = structlog.get_logger()
@@ -61,9 +62,8 @@ async def run() -> None:
         worker_id, beat_seconds=timing.beat_seconds, trust_seconds=timing.trust_seconds
     )
     beats.start()
-    pool = drivers.Drivers()
-    kinds = list(drivers.kinds())
-    engine = Engine(worker_id, beats, pool.of, kinds, fenced_kinds(), timing)
+    outside = Outside()
+    engine = Engine(worker_id, beats, outside, timing)
     log.info("worker.started", worker=worker_id, pid=os.getpid())
     tasks = [
         asyncio.create_task(job)
@@ -84,19 +84,12 @@ async def run() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await pool.close()
+    await outside.close()
     beats.stop()
     await asyncio.to_thread(workers.leave, worker_id)
     log.info("worker.left", worker=worker_id)
     for task in done - {ended}:
         task.result()
-
-
-def fenced_kinds() -> list[str]:
-    """Return the kinds of targets that refuse a lower fence by themselves."""
-    return [
-        kind for kind in drivers.kinds() if drivers.get(kind).abilities.checks_fence
-    ]
 
 
 def _arrive() -> int:

@@ -88,6 +88,10 @@ class Target(models.Model):
     )
     fence = models.BigIntegerField(default=0)
     quiet_at = models.DateTimeField(null=True, blank=True)
+    #: When somebody last set out to look whether it is still well, and what was seen in
+    #: a row since: so many good looks, or, below 0, so many bad ones.
+    looked_at = models.DateTimeField(null=True, blank=True)
+    looks = models.IntegerField(default=0)
     created_at = models.DateTimeField(db_default=Now())
     removed_at = models.DateTimeField(null=True, blank=True)
 

@@ -53,17 +53,17 @@ def named(deployment_id: int) -> dict[str, Any] | None:
 
 def unresolved(deployment_id: int) -> list[dict[str, Any]]:
     """Return the operations whose outcome a person must say."""
-    found = Operation.objects.select_related("target").filter(
+    found = Operation.objects.select_related("target", "router").filter(
         deployment_id=deployment_id, state="unresolved"
     )
     return [
         {
             "id": row.pk,
-            "target": row.target.name,
+            "target": row.target.name if row.target else str(row.router),
             "target_id": row.target_id,
             "question": row.error,
             "since_at": row.settle_by or row.started_at,
-            "observed_version": row.target.observed_version,
+            "observed_version": _observed(row),
             "from_version": row.from_version or "nothing",
             "to_version": row.to_version,
             "output": row.output,
@@ -72,6 +72,13 @@ def unresolved(deployment_id: int) -> list[dict[str, Any]]:
         }
         for row in found.order_by("position")[:50]
     ]
+
+
+def _observed(row: Operation) -> str | None:
+    """Return what was seen of an operation's subject last."""
+    if row.target is not None:
+        return row.target.observed_version
+    return row.router.serving if row.router else None
 
 
 def summary(deployment_id: int) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 from deployctl.services.operations import OPEN_STATES
 from deployctl.services.sql import numbers, sql
 from strategies.messages import Start
-from strategies.states import Direction, OperationState
+from strategies.states import Direction, Kind, OperationState
 
 _DIRECTIONS = {each.value: each for each in Direction}
+_KINDS = {each.value: each for each in Kind}
 _STATES = {each.value: each for each in OperationState}
 
 
@@ -37,7 +38,7 @@ class Claim(NamedTuple):
     from_version: str | None
     to_version: str | None
     was_available: bool
-    target_id: int
+    subject_id: int
     name: str
     address: str
     driver: str
@@ -46,6 +47,9 @@ class Claim(NamedTuple):
     verify_seconds: float
     settle_seconds: float
     quiet: bool
+    kind: Kind
+    #: The slots of a router; a target has none.
+    slots: tuple[str, ...] = ()
 
 
 def pick(
@@ -153,16 +157,17 @@ def _taken(
                       o.was_available, b.id, b.name, b.address, b.driver, b.settings,
                       EXTRACT(EPOCH FROM o.apply_by - %s)::float8,
                       EXTRACT(EPOCH FROM o.verify_by - %s)::float8,
-                      EXTRACT(EPOCH FROM o.settle_by - %s)::float8, b.quiet
+                      EXTRACT(EPOCH FROM o.settle_by - %s)::float8, b.quiet, o.kind
             """,
             [given, now, *parameters, given, now, now, now],
         )
         return sorted(
-            (_claim(row) for row in cursor.fetchall()), key=lambda c: c.position
+            (claimed_from(row) for row in cursor.fetchall()), key=lambda c: c.position
         )
 
 
-def _claim(row: tuple[Any, ...]) -> Claim:
+def claimed_from(row: tuple[Any, ...]) -> Claim:
+    """Return a claim as the statement above returns it; a router's has slots too."""
     return Claim._make(
         (
             *row[:2],
@@ -173,6 +178,8 @@ def _claim(row: tuple[Any, ...]) -> Claim:
             _settings(row[14]),
             *(max(0.0, seconds or 0.0) for seconds in row[15:18]),
             row[18],
+            _KINDS[row[19]],
+            tuple(json.loads(row[20])) if len(row) > 20 else (),
         )
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from deployctl.models import Command, Deployment, Operation
-from deployctl.services import audit, journal, operations
+from deployctl.services import audit, journal, operations, shifts
 from deployctl.services.operations import Change
 from deployctl.services.people import Actor, NotAllowed, require
 from deployctl.services.turn import Turn
@@ -254,7 +254,9 @@ def _settled(
 ) -> Reply:
     try:
         require(by, "settle", turn.row.environment.name)
-        rows = operations.numbered(turn.id, operation_id)
+        rows = operations.numbered(turn.id, operation_id) or shifts.numbered(
+            turn.id, operation_id
+        )
         if not rows or rows[0].state is not OperationState.UNRESOLVED:
             raise CommandRefused("settled", "It is settled already.")
         if not reason.strip():

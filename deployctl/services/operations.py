@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from deployctl.services.sql import flags, numbers, sql, texts
 from strategies.states import Direction, OperationState
@@ -73,6 +73,26 @@ class Change(NamedTuple):
     quiet: bool = False
 
 
+def unreported(
+    row: Row,
+    state: OperationState,
+    *,
+    error: str = "",
+    quiet: bool = False,
+    attempt: int | None = None,
+) -> Change:
+    """Return a change that is nobody's report: the target is as it was known to be."""
+    return Change(
+        id=row.id,
+        target_id=row.target_id,
+        state=state,
+        attempt=row.attempt if attempt is None else attempt,
+        available=row.target_available,
+        error=error,
+        quiet=quiet,
+    )
+
+
 _ROW = """
     SELECT o.id, o.direction, o.position, o.step, o.state, o.attempt, o.fence,
            o.claimed_by_id, o.was_available, o.target_id, t.health <> 'unhealthy'
@@ -91,10 +111,13 @@ def _rows(
 ) -> list[Row]:
     with sql() as cursor:
         cursor.execute(_ROW.format(scope, condition), parameters)
-        return [
-            Row(r[0], _DIRECTIONS[r[1]], r[2], r[3], _STATES[r[4]], *r[5:])
-            for r in cursor.fetchall()
-        ]
+        return [row_from(found) for found in cursor.fetchall()]
+
+
+def row_from(found: tuple[Any, ...]) -> Row:
+    """Return a row as the statements above select it."""
+    direction, state = _DIRECTIONS[found[1]], _STATES[found[4]]
+    return Row(found[0], direction, found[2], found[3], state, *found[5:])
 
 
 def reported(deployment_id: int, ids: list[int], worker_id: int) -> list[Row]:
@@ -273,7 +296,7 @@ def write_return(deployment_id: int) -> list[tuple[int, int, str | None, bool]]:
                 SELECT deployment_id, 'restore', target_id, 'return', position, step,
                        batch, 'pending', 0, 0, true, to_version, from_version, '', ''
                   FROM deployctl_operation
-                 WHERE deployment_id = %s AND direction = 'forward'
+                 WHERE deployment_id = %s AND direction = 'forward' AND kind = 'deploy'
                    AND attempt > 0 AND state <> 'skipped'
                 RETURNING position, target_id, to_version
             )
@@ -325,13 +348,21 @@ def hold_targets(target_ids: list[int]) -> None:
         )
 
 
-def plan_forward(
-    deployment_id: int,
-    to_version: str,
-    rows: list[tuple[int, int, str | None, int, int]],
-) -> None:
-    """Write the forward operations: (position, target, from version, step, batch)."""
-    columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
+class Planned(NamedTuple):
+    """A forward operation as it is first written."""
+
+    position: int
+    target_id: int
+    from_version: str | None
+    to_version: str
+    step: int
+    batch: int
+    kind: str
+
+
+def plan_forward(deployment_id: int, rows: list[Planned]) -> None:
+    """Write the forward operations of a deployment on its targets."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(Planned._fields)
     with sql() as cursor:
         cursor.execute(
             """
@@ -339,12 +370,13 @@ def plan_forward(
                 (deployment_id, kind, target_id, direction, position, step, batch,
                  state, attempt, fence, was_available, from_version, to_version,
                  error, output)
-            SELECT %s, 'deploy', p.target, 'forward', p.position, p.step, p.batch,
-                   'pending', 0, 0, true, p.from_version, %s, '', ''
-              FROM unnest(%s::int[], %s::bigint[], %s::text[], %s::int[], %s::int[])
-                   AS p(position, target, from_version, step, batch)
+            SELECT %s, p.kind, p.target, 'forward', p.position, p.step, p.batch,
+                   'pending', 0, 0, true, p.from_version, p.to_version, '', ''
+              FROM unnest(%s::int[], %s::bigint[], %s::text[], %s::text[], %s::int[],
+                          %s::int[], %s::text[])
+                   AS p(position, target, from_version, to_version, step, batch, kind)
             """,
-            [deployment_id, to_version, *(list(column) for column in columns)],
+            [deployment_id, *(list(column) for column in columns)],
         )
 
 

@@ -12,8 +12,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from deployctl.queries import fleet, history
 from deployctl.queries.planned import planned
 from deployctl.services.commands import KeyReused
-from deployctl.services.deployments import Refused, deploy, plan_deployment
+from deployctl.services.deployments import deploy
 from deployctl.services.people import NotAllowed
+from deployctl.services.planning import Refused, plan_deployment
 from deployctl.web.forms import DeploymentForm
 from deployctl.web.shell import by, paged, text
 from strategies import InvalidOptions, Plan

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deployctl.models import Audit, Command, Deployment
-from deployctl.services import commands, deployments
+from deployctl.services import commands, planning
 from deployctl.services.commands import KeyReused
 from deployctl.services.turn import Turn
 from strategies.states import OperationState
@@ -143,11 +143,11 @@ def test_a_second_live_deployment_is_refused_with_the_first_ones_name() -> None:
     place = Place(simulated(4))
     second = place.prepare("3.0")
     first = place.deploy("2.0")
-    with pytest.raises(deployments.Refused, match=f"Deployment {first.pk} by ana") as e:
+    with pytest.raises(planning.Refused, match=f"Deployment {first.pk} by ana") as e:
         place.start(second)
     assert e.value.code == "live"
     place.press(first, "pause")
-    with pytest.raises(deployments.Refused):
+    with pytest.raises(planning.Refused):
         place.start(second)
     assert states(second) == {}
 
@@ -162,7 +162,7 @@ def test_two_starts_at_once_are_one_start() -> None:
         outcomes.append(each.error)
     assert sum(error is None for error in outcomes) == 1
     refused = [error for error in outcomes if error is not None]
-    assert all(isinstance(error, deployments.Refused) for error in refused)
+    assert all(isinstance(error, planning.Refused) for error in refused)
     live = Deployment.objects.filter(state="in_progress")
     assert live.count() == 1
 
@@ -239,7 +239,7 @@ def test_nobody_starts_and_ends_between_the_look_and_the_return(
     running.ended(1)
     gate.open.set()
     assert returning.get().status == "ok"
-    with pytest.raises(deployments.Refused, match=f"Deployment {first.pk} by ana"):
+    with pytest.raises(planning.Refused, match=f"Deployment {first.pk} by ana"):
         running.get()
     assert states(second) == {}
 

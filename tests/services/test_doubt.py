@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError
 
 from deployctl.models import Audit, Deployment, Operation, Target
-from deployctl.services import claims, commands, deployments, journal
+from deployctl.services import claims, commands, journal, planning
 from deployctl.services.journal import Ask
 from deployctl.services.operations import Report
 from strategies.messages import Start
@@ -113,7 +113,7 @@ def test_other_plans_refuse_its_target_by_name() -> None:
     deployment.refresh_from_db()
     assert deployment.state == "failed"
     for refused in (lambda: place.prepare("4.0"), lambda: place.start(waiting)):
-        with pytest.raises(deployments.Refused, match="t0 still has an operation"):
+        with pytest.raises(planning.Refused, match="t0 still has an operation"):
             refused()
     assert place.press(deployment, "roll_back").status == "ok"  # Its own return may.
 
@@ -193,8 +193,8 @@ def test_a_target_is_left_alone_until_its_lost_attempt_is_over() -> None:
     assert not doubted[0].quiet
     hands.flush(said(doubted[0], S.PENDING))
     assert hands.claims() == []
-    Target.objects.filter(pk=claim.target_id).update(quiet_at=None)
-    assert [c.target_id for c in hands.claims()] == [claim.target_id]
+    Target.objects.filter(pk=claim.subject_id).update(quiet_at=None)
+    assert [c.subject_id for c in hands.claims()] == [claim.subject_id]
 
 
 # -- drift -----------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def test_a_floor_of_nine_in_ten_lets_a_return_mend_the_one_bad_target() -> None:
     (bad,) = hands.finish([good]).claims
     (back,) = hands.flush(said(bad, S.FAILED)).claims
     # There is no room: only the target that is broken anyway may be taken.
-    assert (back.target_id, back.to_version) == (bad.target_id, "1.0")
+    assert (back.subject_id, back.to_version) == (bad.subject_id, "1.0")
     assert hands.claims() == []
     (last,) = hands.finish([back]).claims
     hands.finish([last])

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from deployctl.models import Audit, Deployment, Target
-from deployctl.services import claims, deployments, fleet
-from deployctl.services.deployments import Refused
+from deployctl.services import claims, fleet, starting
 from deployctl.services.fleet import InUse, driver_digest
 from deployctl.services.people import NotAllowed
+from deployctl.services.planning import Refused
 from strategies.states import OperationState
 from tests.services.hands import Beside, Gate, Hands, said
 from tests.support.fleet import Place, person, simulated, states
@@ -125,13 +125,13 @@ def test_who_moves_while_one_starts_waits_and_is_refused(
 ) -> None:
     gate, place = Gate(), Place(simulated(2))
     deployment = place.prepare()
-    write = deployments._write_operations
+    write = starting.write_operations
 
     def written(*args: Any) -> None:
         gate.pass_through()
         write(*args)
 
-    monkeypatch.setattr(deployments, "_write_operations", written)
+    monkeypatch.setattr(starting, "write_operations", written)
     start = Beside(lambda: place.start(deployment))
     assert gate.reached.wait(10)
     moving = Beside(lambda: move(place, "t1"))

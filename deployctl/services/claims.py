@@ -7,18 +7,20 @@ how many may start is what the core asked for.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from deployctl.services.operations import OPEN_STATES, sql
+from deployctl.services.operations import OPEN_STATES
+from deployctl.services.sql import numbers, sql
 from strategies.messages import Start
 from strategies.states import Direction, OperationState
 
+_DIRECTIONS = {each.value: each for each in Direction}
+_STATES = {each.value: each for each in OperationState}
 
-@dataclass(frozen=True)
-class Claim:
+
+class Claim(NamedTuple):
     """One committed intent: what a worker may now do, and until when.
 
     Seconds are what remained at the flush; count them from before it was asked.
@@ -132,19 +134,20 @@ def orphans(deployment_id: int, limit: int, kinds: list[str] | None) -> list[int
 def _taken(
     assignments: str, parameters: list[object], ids: list[int], now: datetime
 ) -> list[Claim]:
+    given = numbers(ids)
     with sql() as cursor:
         cursor.execute(
             f"""
             WITH b AS (
                 UPDATE deployctl_target t SET fence = t.fence + 1
                  WHERE t.id IN (SELECT target_id FROM deployctl_operation
-                                 WHERE id = ANY(%s))
+                                 WHERE id = ANY(%s::bigint[]))
                 RETURNING t.id, t.fence, t.name, t.address, t.driver, t.settings,
                           t.health <> 'unhealthy' AS available,
                           t.quiet_at IS NULL OR t.quiet_at <= %s AS quiet
             )
             UPDATE deployctl_operation o SET fence = b.fence, {assignments}
-              FROM b WHERE o.id = ANY(%s) AND o.target_id = b.id
+              FROM b WHERE o.id = ANY(%s::bigint[]) AND o.target_id = b.id
             RETURNING o.id, o.deployment_id, o.direction, o.position, o.state,
                       o.attempt, o.fence, o.from_version, o.to_version,
                       o.was_available, b.id, b.name, b.address, b.driver, b.settings,
@@ -152,7 +155,7 @@ def _taken(
                       EXTRACT(EPOCH FROM o.verify_by - %s)::float8,
                       EXTRACT(EPOCH FROM o.settle_by - %s)::float8, b.quiet
             """,
-            [ids, now, *parameters, ids, now, now, now],
+            [given, now, *parameters, given, now, now, now],
         )
         return sorted(
             (_claim(row) for row in cursor.fetchall()), key=lambda c: c.position
@@ -160,29 +163,17 @@ def _taken(
 
 
 def _claim(row: tuple[Any, ...]) -> Claim:
-    apply_seconds, verify_seconds, settle_seconds = (
-        max(0.0, seconds or 0.0) for seconds in row[15:18]
-    )
-    return Claim(
-        operation_id=row[0],
-        deployment_id=row[1],
-        direction=Direction(row[2]),
-        position=row[3],
-        state=OperationState(row[4]),
-        attempt=row[5],
-        fence=row[6],
-        from_version=row[7],
-        to_version=row[8],
-        was_available=row[9],
-        target_id=row[10],
-        name=row[11],
-        address=row[12],
-        driver=row[13],
-        settings=_settings(row[14]),
-        apply_seconds=apply_seconds,
-        verify_seconds=verify_seconds,
-        settle_seconds=settle_seconds,
-        quiet=row[18],
+    return Claim._make(
+        (
+            *row[:2],
+            _DIRECTIONS[row[2]],
+            row[3],
+            _STATES[row[4]],
+            *row[5:14],
+            _settings(row[14]),
+            *(max(0.0, seconds or 0.0) for seconds in row[15:18]),
+            row[18],
+        )
     )
 
 

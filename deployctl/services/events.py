@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from deployctl.models import Deployment
-from deployctl.services.operations import sql
+from deployctl.services.sql import sql
 from strategies import wire
 from strategies.messages import (
     AbortAsked,

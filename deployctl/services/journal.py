@@ -9,7 +9,7 @@ here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from django.db import IntegrityError, transaction
@@ -18,6 +18,7 @@ from deployctl.services import claims as claiming
 from deployctl.services import operations
 from deployctl.services.claims import Claim
 from deployctl.services.operations import Report, Row
+from deployctl.services.sql import together
 from deployctl.services.turn import Turn
 from strategies.health import Health
 from strategies.states import OperationState
@@ -69,13 +70,16 @@ class Answer:
 
 
 @contextmanager
-def opened(deployment_id: int) -> Iterator[Turn]:
+def opened(deployment_id: int, *, at_once: bool = False) -> Iterator[Turn]:
     """Lock a deployment, hand out its turn, and store what was folded meanwhile.
+
+    Args:
+        at_once: send statements without waiting for those before them.
 
     Raises:
         Deployment.DoesNotExist: if there is none.
     """
-    with transaction.atomic():
+    with transaction.atomic(), together() if at_once else nullcontext():
         turn = Turn.locked(deployment_id)
         yield turn
         turn.store()
@@ -95,7 +99,8 @@ def flush(deployment_id: int, ask: Ask) -> Answer:
 
 
 def _flush(deployment_id: int, ask: Ask, *, one_by_one: bool) -> Answer:
-    with opened(deployment_id) as turn:
+    # One by one a claim may fail by itself, which ends what is sent together.
+    with opened(deployment_id, at_once=not one_by_one) as turn:
         accepted = settle(turn, ask.worker_id, ask.reports)
         if ask.sweep:
             take_from_dead(turn, ask.dead_seconds)

@@ -6,36 +6,19 @@ them decides anything: states come in as the core has chosen them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
-import psycopg
-from django.db import connection
-
+from deployctl.services.sql import flags, numbers, sql, texts
 from strategies.states import Direction, OperationState
 
-
-@contextmanager
-def sql() -> Iterator[psycopg.Cursor[Any]]:
-    """Give a cursor that sends values apart from the statement.
-
-    Django's own puts them into its text, so that nothing is ever prepared; these few
-    statements run for every flush, and planning them anew costs more than they do.
-    What goes wrong is raised as Django's own cursor would raise it.
-    """
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as made:
-        yield made
-
-
+_DIRECTIONS = {each.value: each for each in Direction}
+_STATES = {each.value: each for each in OperationState}
 OPEN_STATES = "('running', 'verifying', 'unknown')"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """An operation as the journal needs it to settle, write off or take over."""
 
     id: int
@@ -51,8 +34,7 @@ class Row:
     target_available: bool
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What a worker found out about one operation that it holds.
 
     `state` is the new one; RUNNING together with `drift` means: found at a third
@@ -72,8 +54,7 @@ class Report:
     let_go: bool = False
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """What settling writes into an operation and its target.
 
     The target's health is written only if something was `learnt` of it.
@@ -111,7 +92,7 @@ def _rows(
     with sql() as cursor:
         cursor.execute(_ROW.format(scope, condition), parameters)
         return [
-            Row(r[0], Direction(r[1]), r[2], r[3], OperationState(r[4]), *r[5:])
+            Row(r[0], _DIRECTIONS[r[1]], r[2], r[3], _STATES[r[4]], *r[5:])
             for r in cursor.fetchall()
         ]
 
@@ -119,8 +100,8 @@ def _rows(
 def reported(deployment_id: int, ids: list[int], worker_id: int) -> list[Row]:
     """Return the operations of these ids that this worker still holds."""
     return _rows(
-        "o.id = ANY(%s) AND o.claimed_by_id = %s",
-        [deployment_id, ids, worker_id],
+        "o.id = ANY(%s::bigint[]) AND o.claimed_by_id = %s",
+        [deployment_id, numbers(ids), worker_id],
         _AND_OF_DEPLOYMENT,
     )
 
@@ -190,6 +171,7 @@ def write(
     PostgreSQL reads the whole table while it has no statistics of a new fleet.
     """
     ordered = sorted(changes, key=lambda change: change.id)
+    ids = numbers([c.id for c in ordered])
     with sql() as cursor:
         cursor.execute(
             """
@@ -206,24 +188,26 @@ def write(
                                    THEN %s END
               FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::text[], %s::text[])
                    AS c(id, state, attempt, error, output)
-             WHERE o.id = c.id AND o.id = ANY(%s)
+             WHERE o.id = c.id AND o.id = ANY(%s::bigint[])
             """,
             [
                 settle_by,
                 verify_by,
                 now,
-                [c.id for c in ordered],
-                [c.state.value for c in ordered],
-                [c.attempt for c in ordered],
-                [c.error for c in ordered],
-                [c.output for c in ordered],
-                [c.id for c in ordered],
+                ids,
+                texts([c.state.value for c in ordered]),
+                numbers([c.attempt for c in ordered]),
+                texts([c.error for c in ordered]),
+                texts([c.output for c in ordered]),
+                ids,
             ],
         )
     _write_targets(sorted(changes, key=lambda change: change.target_id), now)
 
 
 def _write_targets(changes: list[Change], now: datetime) -> None:
+    ids = numbers([c.target_id for c in changes])
+    held_by = numbers([c.id for c in changes])
     with sql() as cursor:
         cursor.execute(
             """
@@ -241,19 +225,20 @@ def _write_targets(changes: list[Change], now: datetime) -> None:
                           %s::text[], %s::bool[], %s::bool[])
                    AS c(id, operation, learnt, available, observed, recorded, quiet)
               JOIN deployctl_operation o ON o.id = c.operation
-             WHERE t.id = c.id AND t.id = ANY(%s) AND o.id = ANY(%s)
+             WHERE t.id = c.id AND t.id = ANY(%s::bigint[])
+               AND o.id = ANY(%s::bigint[])
             """,
             [
                 now,
-                [c.target_id for c in changes],
-                [c.id for c in changes],
-                [c.learnt for c in changes],
-                [c.available for c in changes],
-                [c.observed for c in changes],
-                [c.recorded for c in changes],
-                [c.quiet for c in changes],
-                [c.target_id for c in changes],
-                [c.id for c in changes],
+                ids,
+                held_by,
+                flags([c.learnt for c in changes]),
+                flags([c.available for c in changes]),
+                texts([c.observed for c in changes]),
+                flags([c.recorded for c in changes]),
+                flags([c.quiet for c in changes]),
+                ids,
+                held_by,
             ],
         )
 

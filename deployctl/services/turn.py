@@ -7,12 +7,14 @@ does not know workers, people or why it was opened.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import JSONField
 
 from deployctl import doorbell
 from deployctl.models import Deployment
@@ -21,6 +23,7 @@ from deployctl.services import audit, events, operations, plans
 from deployctl.services.claims import Claim, unclaim
 from deployctl.services.operations import Change, Report, Row
 from deployctl.services.people import Actor
+from deployctl.services.sql import sql
 from strategies import folds, rules, wire
 from strategies.messages import (
     BatchOpened,
@@ -50,6 +53,13 @@ _GIVEN_UP = (_S.PENDING, _S.FAILED)
 _LOST = "each attempt was lost, and it was not done; look at the target and its network"
 #: How many failed operations a halt names as its evidence.
 EVIDENCE = 50
+_FIELDS = Deployment._meta.concrete_fields
+_NAMES = [field.attname for field in _FIELDS]
+_JSON = frozenset(field for field in _FIELDS if isinstance(field, JSONField))
+_LOCK = f"""
+    SELECT {", ".join(str(field.column) for field in _FIELDS)} FROM deployctl_deployment
+     WHERE id = %s FOR NO KEY UPDATE
+"""
 
 
 class Turn:
@@ -77,11 +87,17 @@ class Turn:
     @classmethod
     def locked(cls, deployment_id: int) -> Turn:
         """Lock a deployment's row, alone in its statement; read what it protects."""
-        rows = Deployment.objects.select_for_update(no_key=True)
-        row = rows.get(pk=deployment_id)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT clock_timestamp()")
-            return cls(row, cursor.fetchone()[0])
+        with sql() as lock, sql() as clock:
+            lock.execute(_LOCK, [deployment_id])
+            clock.execute("SELECT clock_timestamp()")
+            found, now = lock.fetchone(), clock.fetchone()
+        if found is None or now is None:
+            raise Deployment.DoesNotExist(f"there is no deployment {deployment_id}")
+        values = (
+            json.loads(value) if value is not None and field in _JSON else value
+            for field, value in zip(_FIELDS, found, strict=True)
+        )
+        return cls(Deployment.from_db(connection.alias, _NAMES, [*values]), now[0])
 
     @property
     def id(self) -> int:

@@ -46,12 +46,10 @@ def state_before_the_lock() -> None:
 
 def fence_is_the_attempt() -> None:
     """A claim's fence says only which attempt of its operation it is."""
-    from dataclasses import replace
-
     from deployctl.services import claims
 
     def weak(real: Any) -> Any:
-        return lambda *args: [replace(c, fence=c.attempt) for c in real(*args)]
+        return lambda *args: [c._replace(fence=c.attempt) for c in real(*args)]
 
     claims.claim = weak(claims.claim)
     claims.adopt = weak(claims.adopt)
@@ -59,15 +57,13 @@ def fence_is_the_attempt() -> None:
 
 def accept_any_fence() -> None:
     """Reports are compared with the claimant alone, as a weak fence needs."""
-    from dataclasses import replace
-
     from deployctl.services import operations
 
     real = operations.reported
 
     def reported(deployment_id: int, ids: list[int], worker_id: int) -> Any:
         rows = real(deployment_id, ids, worker_id)
-        return [replace(row, fence=row.attempt) for row in rows]
+        return [row._replace(fence=row.attempt) for row in rows]
 
     operations.reported = reported
 

@@ -23,33 +23,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from deployctl.engine.effects import (
+    Applied,
+    DriverError,
+    NotSent,
+    OutcomeUnknown,
+    ProbeFailed,
+    StaleFence,
+)
 
-class DriverError(Exception):
-    """What a driver may raise; the text is clean and made for people."""
-
-
-class ProbeFailed(DriverError):
-    """The target could not be asked, or gave no answer that makes sense."""
-
-
-class NotSent(DriverError):
-    """Certainly nothing reached the target: the request was never written."""
-
-
-class OutcomeUnknown(DriverError):
-    """Sent, and the answer was lost or came too late: nobody knows what happened."""
-
-
-class StaleFence(DriverError):
-    """The target refused: a higher fence has been there. Nothing was changed.
-
-    Attributes:
-        heard: the highest fence that the target knows of, when it said so.
-    """
-
-    def __init__(self, message: str, *, heard: int | None = None) -> None:
-        self.heard = heard
-        super().__init__(message)
+__all__ = [
+    "Abilities",
+    "Applied",
+    "Driver",
+    "DriverError",
+    "NotSent",
+    "OutcomeUnknown",
+    "Probe",
+    "ProbeFailed",
+    "StaleFence",
+    "TargetRef",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +82,6 @@ class Probe:
     version: str | None
     healthy: bool
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """How an apply ended. `ok` is the target's word; a probe must confirm it."""
-
-    ok: bool
-    error: str = ""
-    output: str = ""
 
 
 class Driver(ABC):

@@ -40,6 +40,8 @@ UNITS: Mapping[str, str] = {
     "room-workers": "deployments/_workers.html",
     "room-feed": "deployments/_feed.html",
 }
+#: The one unit that goes on changing without an event.
+BEATS = "room-workers"
 _TO_RETURN = cells.letter(Direction.RETURN, OperationState.PENDING)
 
 
@@ -100,6 +102,17 @@ def look(deployment_id: int, seqs: Collection[int]) -> Look:
         return Look(row.seq, head, html, moves=_moves(row, after))
 
 
+def pulse(deployment_id: int) -> dict[str, str]:
+    """Return the units, by id, that change while nothing happens: the workers' beats.
+
+    Raises:
+        Deployment.DoesNotExist: if there is none.
+    """
+    row = Deployment.objects.get(pk=deployment_id)
+    context = {"workers": room.at_work(row)}
+    return {BEATS: render_to_string(UNITS[BEATS], context)}
+
+
 def since(deployment_id: int, seq: int) -> Frame:
     """Return the frame for a page at `seq`: what has changed, or everything.
 
@@ -112,7 +125,8 @@ def since(deployment_id: int, seq: int) -> Frame:
     seen = look(deployment_id, [seq])
     if seq <= 0 or not seen.reaches(seq):
         return full(deployment_id)
-    return seen.frame(seq)
+    frame = seen.frame(seq)
+    return frame if seen.html else {**frame, "html": pulse(deployment_id)}
 
 
 def full(deployment_id: int) -> Frame:

@@ -133,11 +133,15 @@
     alarmed = why;
   }
 
+  function swap(html) {
+    for (const [id, text] of Object.entries(html || {})) {
+      if (id === "room-feed") setFeed(text); else units.swap(id, text);
+    }
+  }
+
   function apply(frame) {
     seen = frame.to;
-    for (const [id, html] of Object.entries(frame.html || {})) {
-      if (id === "room-feed") setFeed(html); else units.swap(id, html);
-    }
+    swap(frame.html);
     if (frame.grid) setCells([...frame.grid].map((letter, position) => [position, letter]));
     if (frame.cells?.length) setCells(frame.cells);
     if (frame.title) document.title = `${frame.title} · deployctl`;
@@ -160,7 +164,7 @@
       if (!answer.ok) throw new Error(String(answer.status));
       const frame = await answer.json();
       if (frame.kind === "resync") { location.reload(); return; }
-      if (frame.to > seen || since === 0) apply(frame); else showLive();
+      if (frame.to > seen || since === 0) apply(frame); else if (frame.to === seen) { swap(frame.html); showLive(); }
       if (heardSeq > seen) setTimeout(catchUp, 1000, undefined);
     } catch {
       showStale();
@@ -181,7 +185,7 @@
       if (frame.from === seen || (frame.whole && frame.from < seen)) apply(frame); else catchUp();
     } else if (frame.kind === "hb") {
       heardSeq = Math.max(heardSeq, frame.seq);
-      if (frame.seq > seen) catchUp(); else showLive();
+      if (frame.seq > seen) catchUp(); else { if (frame.seq === seen) swap(frame.html); showLive(); }
     } else if (frame.kind === "resync") {
       catchUp(0);
     } else if (frame.kind === "bye") {

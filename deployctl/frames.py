@@ -18,6 +18,7 @@ from deployctl.models import Deployment, Event
 from deployctl.queries import cells, grid, room
 from deployctl.queries.plans import course_of
 from deployctl.templatetags._board import MOST_COLUMNS
+from deployctl.templatetags.deployctl import state_favicon
 from strategies import wire
 from strategies.states import Direction, OperationState
 
@@ -51,7 +52,7 @@ class Look:
 
     Attributes:
         seq: the number of that event.
-        head: control_version, title and the time of the event.
+        head: control_version, title, the tab's icon and the time of the event.
         html: each unit by its id; empty when nobody was behind.
         moves: position to letter for each event read, oldest first, up to `seq`.
     """
@@ -170,6 +171,7 @@ def _now(row: Deployment) -> tuple[dict[str, Any], dict[str, str]]:
     head = {
         "control_version": row.control_version,
         "title": context["deployment"]["title"],
+        "icon": state_favicon(context["deployment"]["state"]),
         "at": at.isoformat() if at else None,
     }
     units = dict(UNITS)

@@ -13,6 +13,7 @@ from deployctl import frames
 from deployctl.frames import BEATS
 from deployctl.models import Deployment, Event
 from deployctl.services import workers
+from deployctl.settings import BASE_DIR
 from strategies import wire
 from strategies.states import OperationState
 from tests.live.pages import Hands, Page, rows_grid, started
@@ -132,6 +133,19 @@ def test_a_page_too_far_behind_is_given_everything(
 def test_a_page_with_no_history_of_ours_is_given_everything(seq: int) -> None:
     _, deployment = started(20)
     assert "grid" in frames.since(deployment.pk, seq)
+
+
+def test_a_frame_names_the_picture_of_the_tab() -> None:
+    place, deployment = started(2)
+    icons = [frames.full(deployment.pk)["icon"]]
+    place.press(deployment, "pause")
+    icons.append(frames.full(deployment.pk)["icon"])
+    place.press(deployment, "resume")
+    Hands(deployment).run()
+    icons.append(frames.full(deployment.pk)["icon"])
+    names = ("running", "paused", "done")
+    assert icons == [f"/static/favicon-{name}.svg" for name in names]
+    assert all((BASE_DIR / icon.lstrip("/")).is_file() for icon in icons)
 
 
 def test_a_draft_has_a_frame_too() -> None:

@@ -16,6 +16,7 @@
   const room = document.getElementById("room");
   const root = document.documentElement;
   const badge = document.getElementById("fresh");
+  const favicon = document.getElementById("favicon");
   const cells = new Map([...document.querySelectorAll("[data-p]")].map((cell) => [Number(cell.dataset.p), cell]));
   const canvas = document.getElementById("heat");
   const drawCells = canvas && heatmap.mount(canvas, (letter) => CELLS[letter][1]);
@@ -144,6 +145,7 @@
     swap(frame.html);
     if (frame.grid) setCells([...frame.grid].map((letter, position) => [position, letter]));
     if (frame.cells?.length) setCells(frame.cells);
+    if (frame.icon && favicon.getAttribute("href") !== frame.icon) favicon.setAttribute("href", frame.icon);
     if (frame.title) document.title = `${frame.title} · deployctl`;
     if (frame.control_version !== undefined) controls.changed(frame.control_version);
     alarm();

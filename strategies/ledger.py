@@ -187,16 +187,19 @@ class Ledger:
         if report.state is _S.RELEASED:
             row.attempt -= 1
             return _Change(row, _S.RELEASED, self._healthy(row))
-        failed = report.state is _S.FAILED
-        state = self._after_failure(row) if failed else report.state
+        state = self._after_retry(row, report.state)
         said = report.available
         return _Change(row, state, report.state in _GOOD if said is None else said)
 
-    def _after_failure(self, row: Row) -> OperationState:
+    def _after_retry(self, row: Row, state: OperationState) -> OperationState:
+        undone = state is _S.PENDING and row.state is _S.UNKNOWN
+        if state is not _S.FAILED and not undone:
+            return state
+        after = operations.after_doubt if undone else operations.after_failure
         retries = self.plan.course.limits.retries
         if row.direction is Direction.RETURN:
             retries = operations.return_retries(retries)
-        return operations.after_failure(
+        return after(
             attempt=row.attempt,
             retries=retries,
             may_claim=self.progress.may_retry(row.direction),

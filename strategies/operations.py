@@ -12,6 +12,10 @@ from enum import StrEnum
 from strategies.health import Health
 from strategies.states import Direction, Kind, OperationState
 
+#: So many attempts beyond the retries may be lost, and found not done, before it counts
+#: as a failure: workers die and lines break, but not each time on the same target.
+REDOS = 3
+
 
 @dataclass(frozen=True)
 class Sight:
@@ -127,6 +131,16 @@ def after_failure(*, attempt: int, retries: int, may_claim: bool) -> OperationSt
     A deployment that is stopping does not try again: the failure counts at once.
     """
     again = may_claim and attempt <= retries
+    return OperationState.PENDING if again else OperationState.FAILED
+
+
+def after_doubt(*, attempt: int, retries: int, may_claim: bool) -> OperationState:
+    """Say whether an attempt that was lost, and was found not done, is made again.
+
+    A crash is ordinary, so it costs no retry at first; but one that is lost each time
+    has failed. A deployment that is stopping leaves undone what is not done.
+    """
+    again = not may_claim or attempt <= retries + REDOS
     return OperationState.PENDING if again else OperationState.FAILED
 
 

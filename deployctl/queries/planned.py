@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from deployctl.models import Target
+from deployctl.queries.differences import sketch
 from deployctl.queries.feed import counted
 from strategies.plan import Plan
 from strategies.preview import Preview, ordinal, preview
@@ -28,6 +29,7 @@ def planned(plan: Plan) -> dict[str, Any]:
         if plan.targets
         else f"All {counted(len(plan.skipped))} run {plan.version} already.",
         "hash": plan.hash,
+        "sketch": sketch(plan),
         "work_count": len(plan.targets),
         "target_count": plan.course.selected,
         "zone_count": 0,

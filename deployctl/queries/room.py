@@ -98,12 +98,17 @@ def summary(deployment_id: int) -> dict[str, Any]:
         "batches": batches(row, progress),
         "failures": {} if stopped else _failures(row),
         "zones": [_zone(name, counts) for name, counts in zones.items()],
-        "workers": [] if at_rest or row.progress is None else workers(row.pk),
+        "workers": at_work(row),
         "feed": feed.feed(row, progress.course),
         "legend": _legend(
             letters or Counter({"p": progress.course.work}), over=at_rest
         ),
     }
+
+
+def at_work(row: Deployment) -> list[dict[str, Any]]:
+    """Return the workers that its room names: none before the start and at rest."""
+    return workers(row.pk) if row.started_at and not row.rested_at else []
 
 
 def page(deployment_id: int) -> dict[str, Any]:

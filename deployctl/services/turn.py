@@ -34,12 +34,15 @@ from strategies.messages import (
     WakeAt,
     Where,
 )
-from strategies.operations import after_failure, return_retries
+from strategies.operations import after_doubt, after_failure, return_retries
 from strategies.states import OPEN, Direction, Kind, OperationState, State
 
 _S = OperationState
 #: No plan asks for so many decisions in one turn; a bound against a rule that loops.
 MOST_DECISIONS = 100_000
+#: What was found not done, lost once too often: reported as this, stored as that.
+_GIVEN_UP = (_S.PENDING, _S.FAILED)
+_LOST = "each attempt was lost, and it was not done; look at the target and its network"
 #: How many failed operations a halt names as its evidence.
 EVIDENCE = 50
 _FIELDS = Deployment._meta.concrete_fields
@@ -160,7 +163,7 @@ class Turn:
             attempt=row.attempt - released,
             available=_availability(row, report),
             learnt=report.available is not None and state not in OPEN and not released,
-            error=report.error,
+            error=_LOST if (report.state, state) == _GIVEN_UP else report.error,
             output=report.output,
             observed=report.observed,
             recorded=state in (_S.SUCCEEDED, _S.SKIPPED),
@@ -170,13 +173,15 @@ class Turn:
     def _after_retry(self, row: Row, state: OperationState) -> OperationState:
         if state is _S.RELEASED:
             return _S.PENDING
-        if state is not _S.FAILED:
+        undone = state is _S.PENDING and row.state is _S.UNKNOWN
+        if state is not _S.FAILED and not undone:
             return state
+        after = after_doubt if undone else after_failure
         retries = self.progress.course.limits.retries
         if row.direction is Direction.RETURN:
             retries = return_retries(retries)
         may_claim = self.progress.may_retry(row.direction)
-        return after_failure(attempt=row.attempt, retries=retries, may_claim=may_claim)
+        return after(attempt=row.attempt, retries=retries, may_claim=may_claim)
 
     def abandoned(self, rows: Iterable[Row]) -> None:
         """Take open operations from whoever held them."""

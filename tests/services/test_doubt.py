@@ -13,6 +13,7 @@ from deployctl.services import claims, commands, journal, planning
 from deployctl.services.journal import Ask
 from deployctl.services.operations import Report
 from strategies.messages import Start
+from strategies.operations import REDOS
 from strategies.states import OperationState
 from tests.services.hands import Beside, Hands, said
 from tests.support import truth
@@ -195,6 +196,34 @@ def test_a_target_is_left_alone_until_its_lost_attempt_is_over() -> None:
     assert hands.claims() == []
     Target.objects.filter(pk=claim.subject_id).update(quiet_at=None)
     assert [c.subject_id for c in hands.claims()] == [claim.subject_id]
+
+
+def test_a_target_that_is_lost_each_time_fails_for_a_reason() -> None:
+    deployment = Place(simulated(2)).deploy(batch_size=1, max_failures=0)
+    hands = Hands(deployment)
+    for attempt in range(1, REDOS + 2):
+        (claim,) = hands.claims()
+        assert claim.attempt == attempt
+        (doubted,) = hands.flush(said(claim, S.UNKNOWN)).claims
+        hands.flush(said(doubted, S.PENDING, available=True), places=0)
+    deployment.refresh_from_db()
+    assert (deployment.state, deployment.reason) == ("failed", "max_failures")
+    operation = Operation.objects.get(pk=claim.operation_id)
+    assert "each attempt was lost" in operation.error
+    assert states(deployment) == {"failed": 1, "pending": 1}
+
+
+def test_what_is_lost_often_while_it_stops_is_left_undone() -> None:
+    place = Place(simulated(1))
+    deployment = place.deploy()
+    hands = Hands(deployment)
+    for _ in range(REDOS + 1):
+        (claim,) = hands.claims()
+        (doubted,) = hands.flush(said(claim, S.UNKNOWN)).claims
+        if claim.attempt > REDOS:
+            place.press(deployment, "abort")
+        hands.flush(said(doubted, S.PENDING, available=True), places=0)
+    assert states(deployment) == {"pending": 1}
 
 
 # -- drift -----------------------------------------------------------------------------

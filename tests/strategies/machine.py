@@ -231,8 +231,8 @@ class Deployment(RuleBasedStateMachine):
 def _possible(was: OperationState, attempt: int) -> frozenset[OperationState]:
     """Return what a worker may report next."""
     may = OPERATION_TRANSITIONS[was]
-    if was is not S.UNKNOWN:
-        may -= {S.PENDING}  # it says failed; whether that is tried again is decided
+    # A worker says failed, or not done; whether that is tried again is decided.
+    may -= {S.FAILED} if was is S.UNKNOWN else {S.PENDING}
     # What is found done in a second attempt is ours: it counts as succeeded.
     return may - {S.SKIPPED} if attempt > 1 else may
 

@@ -31,6 +31,7 @@ from strategies.messages import (
     Start,
     WakeAt,
 )
+from strategies.operations import REDOS
 from strategies.plan import Candidate, Plan
 from strategies.progress import Progress
 from strategies.rolling import RollingDeployment
@@ -294,18 +295,23 @@ class World:
             before = self._grid.get((fact.direction, position), S.PENDING)
             assert before is fact.was, "the event stream rebuilds the grid"
             self._grid[fact.direction, position] = stored
-            self._count_attempt(fact, (fact.direction, position))
+            self._count_attempt(fact, (fact.direction, position), was)
         if fact.now is S.RUNNING:
             self._check_claims(fact, was)
 
-    def _count_attempt(self, fact: OperationsMoved, key: tuple[Direction, int]) -> None:
+    def _count_attempt(
+        self, fact: OperationsMoved, key: tuple[Direction, int], was: Progress
+    ) -> None:
         self._attempts[key] += (fact.now is S.RUNNING) - (fact.now is S.RELEASED)
         if fact.now is S.PENDING and fact.was in (S.FAILED, S.UNRESOLVED):
             self._attempts[key] *= fact.direction is FORWARD  # a return tried anew
-        elif fact.now is S.PENDING and fact.was is not S.UNKNOWN:
+        elif fact.now is S.PENDING:
             retries = self.plan.course.limits.retries
             allowed = retries if fact.direction is FORWARD else max(1, retries)
-            assert self._attempts[key] <= allowed, "retries run out"
+            if fact.was is S.UNKNOWN:
+                allowed += REDOS
+            again = was.may_retry(fact.direction)
+            assert self._attempts[key] <= allowed or not again, "retries run out"
 
     def _check_claims(self, fact: OperationsMoved, was: Progress) -> None:
         assert was.may_claim, "the machine says that nothing may be claimed"

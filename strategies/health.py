@@ -150,6 +150,18 @@ def _wrong_seconds(value: object, *, zero: bool) -> str:
     return ""
 
 
+def judged(looks: int, health: Health) -> bool | None:
+    """Say whether a target that was accepted is still well; None: too early to tell.
+
+    Args:
+        looks: so many good looks in a row, or, below 0, so many bad ones.
+        health: the rule by which it was accepted.
+    """
+    if looks >= health.success_threshold:
+        return True
+    return False if looks <= -health.failure_threshold else None
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Check again at `next_at`, in elapsed seconds; at the deadline it is over."""

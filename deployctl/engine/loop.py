@@ -125,7 +125,7 @@ class Engine:
     async def poll(self) -> None:
         """Look at every live deployment now and then, whatever was heard."""
         while not self._stopping:
-            for deployment_id in await self._asked(queries.live_deployments) or ():
+            for deployment_id in await self.asked(queries.live_deployments) or ():
                 self.look(deployment_id)
             await asyncio.sleep(self._settings.poll_seconds)
 
@@ -133,7 +133,7 @@ class Engine:
         """Look for due timers, dead workers and operations that nobody holds."""
         dead = self._settings.dead_after_seconds
         while not self._stopping:
-            due = await self._asked(lambda: queries.due_deployments(dead))
+            due = await self.asked(lambda: queries.due_deployments(dead))
             for deployment_id in due or ():
                 self.look(deployment_id, sweep=True)
             await asyncio.sleep(self._settings.sweep_seconds)
@@ -333,7 +333,7 @@ class Engine:
 
         That happens when a commit was done and its answer was lost: nothing was sent.
         """
-        rows = await self._asked(lambda: queries.held_by(self.worker_id))
+        rows = await self.asked(lambda: queries.held_by(self.worker_id))
         if rows is None:
             return
         self._in_doubt = False
@@ -364,7 +364,7 @@ class Engine:
             row.id, row.fence, state, let_go=not running
         )
 
-    async def _asked(self, query: Callable[[], T]) -> T | None:
+    async def asked(self, query: Callable[[], T]) -> T | None:
         """Run a query on the journal's thread; None if the database is away."""
         loop = asyncio.get_running_loop()
         try:

@@ -25,6 +25,7 @@ from deployctl.engine import drivers
 from deployctl.engine.beats import Beats
 from deployctl.engine.loop import Engine
 from deployctl.engine.outside import Outside
+from deployctl.engine.watch import Watch
 from deployctl.services import workers
 
 log = structlog.get_logger()
@@ -72,6 +73,7 @@ async def run() -> None:
             engine.poll(),
             engine.sweep(),
             engine.reconcile(),
+            Watch(outside, timing, engine.asked).run(),
             _hear(),
             ChannelsWorker(
                 EngineConsumer.as_asgi(engine=engine), [CHANNEL], get_channel_layer()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import F
 from django.db.models.functions import Now
 
 #: The one pattern for versions and names that reach a target: see `agent.py`.
@@ -99,6 +100,13 @@ class Target(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["application", "environment", "name"], name="target_once"
+            )
+        ]
+        indexes = [
+            models.Index(
+                F("looked_at").asc(nulls_first=True),
+                condition=models.Q(removed_at=None),
+                name="target_looked_at",
             )
         ]
 

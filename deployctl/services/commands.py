@@ -1,4 +1,4 @@
-"""What people press: pause, resume, abort, roll back, and settling what is unresolved.
+"""What people press: pause, resume, promote, abort, roll back; and settling doubts.
 
 Each is one transaction through the door, answered under its idempotency key. Whether
 it is allowed now is decided by the core; whether this person may is `people`'s word.
@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from deployctl.models import Command, Deployment, Operation
 from deployctl.services import audit, journal, operations, shifts
@@ -20,18 +21,21 @@ from deployctl.services.people import Actor, NotAllowed, require
 from deployctl.services.turn import Turn
 from strategies import commands
 from strategies.errors import CommandRefused
-from strategies.messages import Abort, Pause, Resume, RollBack
+from strategies.messages import Abort, Pause, Promote, PromoteFully, Resume, RollBack
 from strategies.states import OperationState, State
 
-KINDS: dict[str, type[Pause | Resume | Abort | RollBack]] = {
+Pressed = Pause | Resume | Promote | PromoteFully | Abort | RollBack
+KINDS: dict[str, type[Pressed]] = {
     "pause": Pause,
     "resume": Resume,
+    "promote": Promote,
+    "promote_fully": PromoteFully,
     "abort": Abort,
     "roll_back": RollBack,
 }
 #: Stop-type commands act whenever they are legal, from any stale tab; these need the
 #: control version that the person saw.
-GO_TYPE = frozenset({"resume", "roll_back"})
+GO_TYPE = frozenset({"resume", "promote", "promote_fully", "roll_back"})
 #: How a person may settle an operation whose outcome nobody could find.
 SETTLEMENTS = {
     "done": OperationState.SUCCEEDED,
@@ -144,7 +148,7 @@ def _once(turn: Turn, by: Actor, key: str, body: dict[str, Any], act: Any) -> Re
 def _pressed(
     turn: Turn,
     kind: str,
-    command: Pause | Resume | Abort | RollBack,
+    command: Pressed,
     by: Actor,
     expected: int | None,
 ) -> Reply:
@@ -182,10 +186,13 @@ _ALREADY = {
     "resume": "It is running already.",
     "abort": "It is stopping already.",
     "roll_back": "It is rolling back already.",
+    "promote_fully": "It is promoted fully already.",
 }
 _DONE = {
     "pause": "Paused: no further target is claimed; those in flight finish.",
     "resume": "Resumed.",
+    "promote": "Promoted: it goes on with the next step.",
+    "promote_fully": "Promoted fully: no gate and no bake holds it up any more.",
     "abort": "Aborted: no further target is claimed; those in flight finish.",
     "roll_back": "Rolling back every touched target to its own earlier version.",
 }
@@ -216,10 +223,12 @@ def _be_live_unless_overtaken(turn: Turn) -> None:
 def _refuse_if_overtaken(turn: Turn) -> None:
     touched = Operation.objects.filter(attempt__gt=0).exclude(state="skipped")
     ours = touched.filter(deployment_id=turn.id)
+    targets = ours.filter(target__isnull=False).values("target_id")
+    routers = ours.filter(router__isnull=False).values("router_id")
     newer = (
         touched.filter(
+            Q(target_id__in=targets) | Q(router_id__in=routers),
             deployment__started_at__gt=turn.row.started_at,
-            target_id__in=ours.values("target_id"),
         )
         .order_by("deployment_id")
         .values_list("deployment_id", flat=True)

@@ -242,6 +242,7 @@ def _write_targets(changes: list[Change], now: datetime) -> None:
                                       ELSE %s END,
                    recorded_version = CASE WHEN c.recorded THEN c.observed
                                            ELSE t.recorded_version END,
+                   looks = CASE WHEN c.recorded THEN 0 ELSE t.looks END,
                    quiet_at = CASE WHEN c.quiet THEN GREATEST(t.quiet_at, o.apply_by)
                                    ELSE t.quiet_at END
               FROM unnest(%s::bigint[], %s::bigint[], %s::bool[], %s::bool[],
@@ -263,6 +264,32 @@ def _write_targets(changes: list[Change], now: datetime) -> None:
                 ids,
                 held_by,
             ],
+        )
+
+
+def mark_regressed(regressed: list[int], recovered: list[int]) -> None:
+    """Remember which failed operations had succeeded, so that they may recover."""
+    for ids, value in ((regressed, True), (recovered, False)):
+        if ids:
+            with sql() as cursor:
+                cursor.execute(
+                    """UPDATE deployctl_operation SET regressed = %s
+                        WHERE id = ANY(%s::bigint[])""",
+                    [value, numbers(ids)],
+                )
+
+
+def look_at_standby(target_ids: list[int], good: int, bad: int) -> None:
+    """Let what was seen of targets that stand by count: nobody else changes these."""
+    with sql() as cursor:
+        cursor.execute(
+            """
+            UPDATE deployctl_target
+               SET health = CASE WHEN looks >= %s THEN 'healthy' ELSE 'unhealthy' END
+             WHERE id = ANY(%s) AND ((looks >= %s AND health = 'unhealthy')
+                                  OR (looks <= -%s AND health <> 'unhealthy'))
+            """,
+            [good, target_ids, good, bad],
         )
 
 

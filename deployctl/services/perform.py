@@ -102,6 +102,19 @@ def _recount(turn: Turn) -> None:
     turn.fold(Recounted(available, unavailable))
 
 
+def regard_standby(turn: Turn) -> None:
+    """Count anew what stands by, if looks at it have changed what is healthy."""
+    plan = plan_of(turn.row)
+    if plan.router is None or not plan.router.standby:
+        return
+    ids = [int(each) for each in plan.router.standby]
+    health = turn.progress.course.limits.health
+    operations.look_at_standby(ids, health.success_threshold, health.failure_threshold)
+    available, _ = operations.count_available(turn.id, ids)
+    if available != turn.progress.available:
+        turn.fold(Recounted(available, turn.progress.return_unavailable))
+
+
 def _revive_return(turn: Turn, _: ReviveReturn) -> None:
     rows = in_state(turn, Direction.RETURN, "failed", "unresolved")
     turn.move([(row, unreported(row, _S.PENDING, attempt=0)) for row in rows])

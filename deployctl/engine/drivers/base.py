@@ -68,11 +68,13 @@ class Abilities:
         checks_fence: keeps the promises above, so a new fence shuts out an old attempt.
         probes: says its version and health.
         atomic: an apply that did not succeed has left the old version in place.
+        common: every worker sees the same target, so that any may watch it.
     """
 
     checks_fence: bool
     probes: bool
     atomic: bool
+    common: bool = True
 
 
 @dataclass(frozen=True, slots=True)

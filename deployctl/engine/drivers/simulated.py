@@ -151,7 +151,7 @@ class SimulatedDriver(Driver):
     """Changes devices of `FLEET`, or of a fleet of its own."""
 
     kind = "simulated"
-    abilities = Abilities(checks_fence=True, probes=True, atomic=True)
+    abilities = Abilities(checks_fence=True, probes=True, atomic=True, common=False)
 
     def __init__(self, fleet: Fleet | None = None) -> None:
         self._fleet = FLEET if fleet is None else fleet

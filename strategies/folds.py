@@ -208,10 +208,13 @@ def _held(p: Progress, fact: Held, at: datetime) -> Progress:
 
 
 def _resumed(p: Progress, _: Resumed, at: datetime) -> Progress:
+    # Nobody can go on at a gate that is held: its limit is counted anew, as the
+    # progress deadline is. A bake goes on, since targets are watched meanwhile.
     return replace(
         p,
         hold=None,
         held_at=None,
+        entered_at=at if p.gate else p.entered_at,
         writing_off=p.unresolved(_direction(p)) > 0,
         progress_by=p.deadline(at),
         overdue=False,

@@ -143,11 +143,37 @@ class BlueGreenDeployment(DeploymentStrategy):
         return kind(start, stop, (batch_size,), min(at_once, size))
 
     def floor(self, chosen: Selection) -> int:
-        """Return how many of the serving slot must be healthy to get traffic back."""
-        if chosen.router is None or not chosen.router.standby:
+        """Return how many of the serving slot must be healthy to get traffic back.
+
+        Raises:
+            InvalidOptions: if it has fewer than that.
+        """
+        if chosen.router is None or not chosen.router.id:
             return super().floor(chosen)
+        size = len(chosen.router.standby)
+        unavailable: Share | None = optional(
+            self.max_unavailable, reader=shares.parse, least=1
+        )
+        if unavailable is not None:
+            return max(0, size - max(1, unavailable.floor(size)))
         least: Share = shares.parse(self.min_healthy or 0)
-        return least.ceil(len(chosen.router.standby))
+        if least.count is not None and least.count > size:
+            sentence = (
+                f"only {size} targets of slot {chosen.router.serving} are selected,"
+                f" so {least.count} cannot stay"
+            )
+            raise InvalidOptions({"min_healthy": sentence})
+        return least.ceil(size)
+
+    def notices(self, chosen: Selection, steps: Sequence[Step]) -> Iterator[str]:
+        """Say what is not known of the slot to which traffic would return."""
+        yield from super().notices(chosen, steps)
+        router = chosen.router
+        if router is not None and router.id and not router.standby:
+            yield (
+                f"No target of slot {router.serving} is selected, so nobody can tell"
+                " whether traffic could return to it."
+            )
 
     def further_limits(self, chosen: Selection) -> Mapping[str, Any]:
         """A return leads traffic back; it changes targets where no slot stands by."""

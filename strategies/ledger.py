@@ -59,6 +59,7 @@ class Ledger:
         rows: one for each operation, by direction and position; the shifts' positions
             follow those of the targets.
         available: whether each target, by position, is healthy as far as is known.
+        removed: positions of targets that are gone, to be skipped by their batch.
         events: (at, facts), in order; `replay` of them gives `progress`.
         due_at: when the machine wants to be flushed at the latest; None for never.
     """
@@ -76,6 +77,8 @@ class Ledger:
         self._standby = set(plan.router.standby) if plan.router else set()
         spare = self._standby or {s.id for s in plan.skipped}
         self._spare = len(spare - set(unavailable_ids))
+        #: Positions of targets that were removed since the plan was made.
+        self.removed: set[int] = set()
         self._queues = Queues()
         self._moves = 0
         self._start: Start | None = None
@@ -110,6 +113,7 @@ class Ledger:
     ) -> list[Claim]:
         """Settle reports, do what the machine decides, and claim up to `places`."""
         self._settle(reports, at)
+        self._count_standby(at)
         self._run(at)
         claims = self._claim(places, at)
         self._close(at)
@@ -137,8 +141,11 @@ class Ledger:
         """Store what was seen of accepted targets, by position.
 
         One that had succeeded regresses when it is seen unhealthy, and recovers when it
-        is seen healthy again; all else is left as it is.
+        is seen healthy again; all else is left as it is. Once a return is planned it
+        is the return that says how its targets are.
         """
+        if self.progress.return_planned:
+            return
         changes = []
         for position, is_healthy in healthy.items():
             row = self.rows.get((Direction.FORWARD, position))
@@ -155,7 +162,10 @@ class Ledger:
         self._close(at)
 
     def standby_changed(self, count: int) -> None:
-        """Note how many targets of the slot that serves are healthy now."""
+        """Note how many targets of the slot that serves are healthy now.
+
+        The next flush counts them anew, before anything is claimed.
+        """
         self._spare = count
 
     def in_state(self, direction: Direction, *states: OperationState) -> list[Row]:
@@ -326,6 +336,10 @@ class Ledger:
             self.rows[Direction.FORWARD, position]
             for position in range(action.start, action.stop)
         ]
+        gone = [r for r in rows if r.position in self.removed and r.state is _S.PENDING]
+        self._move([_Change(row, _S.SKIPPED, False) for row in gone], at)
+        if gone:
+            self._queues.drop(Direction.FORWARD, self.removed)
         pending = [row for row in rows if row.state is _S.PENDING]
         self._fold(
             BatchOpened(
@@ -379,6 +393,12 @@ class Ledger:
         targets = [row for row in waiting if row.kind is not Kind.SHIFT]
         unavailable = sum(not self._serves(row) for row in targets)
         self._fold(Recounted(self._counted(), unavailable), at)
+
+    def _count_standby(self, at: datetime) -> None:
+        """Count what serves anew if it has changed: traffic may be about to return."""
+        p = self.progress
+        if self._standby and p.rest is None and p.available != self._counted():
+            self._recount(at)
 
     def _revive_return(self, _: ReviveReturn, at: datetime) -> None:
         rows = self.in_state(Direction.RETURN, _S.FAILED, _S.UNRESOLVED)

@@ -10,12 +10,15 @@ from strategies import shares
 from strategies.base import DeploymentStrategy, Selection
 from strategies.errors import InvalidOptions
 from strategies.options import Checker, optional, whole
-from strategies.plan import Candidate, PlannedRouter, RouterSight, SkippedTarget
+from strategies.plan import (
+    SLOTS,
+    Candidate,
+    PlannedRouter,
+    RouterSight,
+    SkippedTarget,
+)
 from strategies.shares import Share
 from strategies.steps import Bake, Deploy, Gate, Shift, Step, Verify
-
-#: What the two sides are called where nothing else names them.
-SLOTS = ("blue", "green")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,9 @@ class BlueGreenDeployment(DeploymentStrategy):
     Attributes:
         switch_fn: the library's own switch, called with the slot to serve; false means
             that it did not switch. The dashboard has routers.
-        health_check: the library's own check of a target; the dashboard has `health`.
+        health_check: the library's own check, called with a target after its deploy,
+            and again while it is watched; false or raising means unhealthy. The
+            dashboard has `health` instead.
         auto_promote: whether it switches by itself once the idle slot is healthy.
         auto_promote_seconds: without that, switch by itself after so long; None waits
             for a person.

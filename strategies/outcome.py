@@ -8,7 +8,7 @@ from typing import Any
 
 from strategies.ledger import Ledger
 from strategies.rows import Row
-from strategies.states import Direction, Kind, OperationState, State
+from strategies.states import Direction, Intent, Kind, OperationState, State
 from strategies.steps import Deploy
 from strategies.types import DeploymentResult, DeploymentState
 
@@ -54,7 +54,7 @@ def result_of(
         "outcome": rest.outcome if rest else "",
         "reason": reason,
         "halt": _halt(ledger),
-        "stopped_at_stage": None if state.is_success else _stage(ledger),
+        "stopped_at_stage": _stage(ledger),
         "active_slot": slot,
         "failed_targets": ids.failed,
         "skipped_targets": [skipped.id for skipped in ledger.plan.skipped],
@@ -129,8 +129,10 @@ def _halt(ledger: Ledger) -> dict[str, Any] | None:
 
 
 def _stage(ledger: Ledger) -> int | float | None:
-    """Return the percentage of the stage that a canary stopped in."""
+    """Return the percentage of the stage that a canary was stopped in."""
     stage = ledger.progress.stage
+    if ledger.progress.intent is Intent.NONE:  # it went through all of them
+        return None
     if not isinstance(stage, Deploy) or stage.share_bp is None:
         return None
     whole, rest = divmod(stage.share_bp, 100)

@@ -235,6 +235,26 @@ def test_cancelled_it_cancels_and_remembers():
     assert site.calls == [("t1", "v1"), ("t0", "v1")]
 
 
+def test_interrupted_while_it_awaits_it_gives_up_what_is_under_way():
+    """Nothing runs on after the exception has come out."""
+    ended = []
+
+    async def deploy(target, version):
+        if target.id == "t0":
+            return True
+        try:
+            await asyncio.sleep(30)
+        finally:
+            ended.append(target.id)
+
+    def check(target):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rolling(health_check=check).deploy(targets(3), "v2", deploy)
+    assert sorted(ended) == ["t1", "t2"]
+
+
 def test_interrupted_it_remembers():
     """Ctrl-C in a callback comes out, and what was touched can be taken back."""
     fleet, site, strategy = targets(4), Site(), rolling(parallelism=1)

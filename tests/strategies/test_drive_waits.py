@@ -143,3 +143,34 @@ def test_in_a_loop_it_waits_without_stopping_it():
 
     assert clock.slept == [60.0] * 3
     assert result.duration_ms == 180_000
+
+
+def test_a_bake_asks_as_many_at_once_as_the_plan_allows():
+    """Awaited checks share the parallelism of the plan."""
+    site, under_way, most = Site(), set(), []
+
+    async def check(target):
+        under_way.add(target.id)
+        most.append(len(under_way))
+        await asyncio.sleep(0)
+        under_way.remove(target.id)
+        return True
+
+    strategy = CanaryDeployment([50], 5, check, parallelism=2)
+    result = strategy.deploy(targets(8), "v2", site.deploy, clock=site.clock)
+
+    assert result.success
+    assert (max(most), len(most)) == (2, 8 + 4)
+
+
+def test_nothing_given_is_nothing_awaited():
+    """As in line."""
+    site, strategy = Site(), rolling()
+
+    deployed = asyncio.run(strategy.adeploy([], "v2", site.deploy))
+    returned = asyncio.run(strategy.arollback([], "v1", site.deploy))
+
+    assert (deployed.state, returned.state) == (
+        DeploymentState.COMPLETED,
+        DeploymentState.ROLLED_BACK,
+    )

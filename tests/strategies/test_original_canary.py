@@ -62,6 +62,8 @@ def test_s10_strictness_is_an_option():
     _, result = canary(Site(failing={"t999"}), targets(1000), require_all=True)
 
     assert (result.state, result.success) == (DeploymentState.FAILED, False)
+    assert result.metadata["reason"] == "targets_failed"
+    assert "stopped_at_stage" not in result.metadata
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,10 @@ def test_stopped_at_stage_is_its_percentage(stages, said):
     """And only there where it stopped."""
     _, stopped = canary(Site(failing={"t0"}), targets(8), stages)
     _, completed = canary(Site(), targets(8), stages)
+    site = Site(raising={"t0"})
+    _, taken_back = canary(site, targets(8), stages, on_failure="rollback")
 
+    assert taken_back.metadata["stopped_at_stage"] == said
     assert stopped.metadata["stopped_at_stage"] == said
     assert "stopped_at_stage" not in completed.metadata
 

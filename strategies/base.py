@@ -24,10 +24,13 @@ from strategies.plan import (
     RouterSight,
     SkippedTarget,
 )
+from strategies.runnable import Runnable
 from strategies.shares import Share
 from strategies.steps import Course, Limits, Range, Step
 
 ON_FAILURE = ("halt", "rollback", "freeze")
+#: Options that the library calls; the dashboard has health rules and routers instead.
+CALLBACKS = ("health_check", "switch_fn")
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Selection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeploymentStrategy(ABC):
+class DeploymentStrategy(Runnable, ABC):
     """A way to move a fleet from one version to another.
 
     The options below are common to all strategies; each adds its own. All are checked
@@ -110,6 +113,9 @@ class DeploymentStrategy(ABC):
         check.read("retries", whole, least=0, most=10)
         for name in ("apply_seconds", "settle_seconds", "progress_seconds"):
             check.read(name, shares.seconds)
+        for name in CALLBACKS:
+            if not _may_be_called(getattr(self, name, None)):
+                check.errors[name] = "must be something to call, or left out"
         if self.on_failure not in ON_FAILURE:
             check.errors["on_failure"] = f"must be one of {', '.join(ON_FAILURE)}"
         given_both = self.max_unavailable not in (None, "") and str(
@@ -191,6 +197,10 @@ class DeploymentStrategy(ABC):
             notices=tuple(self.notices(chosen, steps)),
             router=chosen.router,
         )
+
+    def whole_plan(self, selected: Sequence[Candidate], version: str) -> Plan:
+        """Return what would be done if every one of these had to be changed."""
+        return replace(self, force=True).plan(selected, version)
 
     def sort_out(
         self, selected: Sequence[Candidate], version: str, router: RouterSight | None
@@ -286,6 +296,10 @@ class DeploymentStrategy(ABC):
                     value = shares.seconds(value)
                 written[name] = options.written(value)
         return written
+
+
+def _may_be_called(value: object) -> bool:
+    return value is None or callable(value)
 
 
 def _planned(candidate: Candidate, version: str) -> PlannedTarget:

@@ -10,12 +10,15 @@ from strategies import shares
 from strategies.base import DeploymentStrategy, Selection
 from strategies.errors import InvalidOptions
 from strategies.options import Checker, optional, whole
-from strategies.plan import Candidate, PlannedRouter, RouterSight, SkippedTarget
+from strategies.plan import (
+    SLOTS,
+    Candidate,
+    PlannedRouter,
+    RouterSight,
+    SkippedTarget,
+)
 from strategies.shares import Share
 from strategies.steps import Bake, Deploy, Gate, Shift, Step, Verify
-
-#: What the two sides are called where nothing else names them.
-SLOTS = ("blue", "green")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,9 @@ class BlueGreenDeployment(DeploymentStrategy):
     Attributes:
         switch_fn: the library's own switch, called with the slot to serve; false means
             that it did not switch. The dashboard has routers.
-        health_check: the library's own check of a target; the dashboard has `health`.
+        health_check: the library's own check, called with a target after its deploy,
+            and again while it is watched; false or raising means unhealthy. The
+            dashboard has `health` instead.
         auto_promote: whether it switches by itself once the idle slot is healthy.
         auto_promote_seconds: without that, switch by itself after so long; None waits
             for a person.

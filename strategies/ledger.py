@@ -161,6 +161,17 @@ class Ledger:
         self._run(at)
         self._close(at)
 
+    def adopt(self, at: datetime) -> None:
+        """Note that all of it was touched by an earlier deployment, which is over.
+
+        A return asked for next takes it back as if it were this one's own.
+        """
+        for row in self.in_state(Direction.FORWARD, _S.PENDING):
+            row.attempt += 1
+            self._move([_Change(row, _S.RUNNING, False)], at)
+            self._move([self._kept(row, _S.SUCCEEDED)], at)
+        self._close(at)
+
     def standby_changed(self, count: int) -> None:
         """Note how many targets of the slot that serves are healthy now.
 

@@ -18,6 +18,8 @@ from strategies.steps import Course, later
 
 #: Raised whenever the canonical form changes its meaning; part of every hash.
 PLAN_FORMAT = 1
+#: What the two sides are called where no router names them: old, new.
+SLOTS = ("blue", "green")
 
 OptionValue: TypeAlias = "str | int | bool | list[OptionValue] | None"
 

@@ -17,10 +17,10 @@ def replace(value: Value, /, **changes: Any) -> Value:
     Raises:
         TypeError: if a name is no field.
     """
-    content = value.__dict__
-    copy = object.__new__(type(value))
-    copy.__dict__.update(content, **changes)
-    if len(copy.__dict__) != len(content):
-        unknown = sorted(changes.keys() - content.keys())
+    content = value.__dict__ | changes
+    if len(content) != len(value.__dict__):
+        unknown = sorted(content.keys() - value.__dict__.keys())
         raise TypeError(f"{type(value).__name__} has no fields {unknown}")
+    copy = object.__new__(type(value))
+    object.__setattr__(copy, "__dict__", content)
     return copy

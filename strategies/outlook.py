@@ -70,7 +70,7 @@ class Outlook:
 
     @property
     def expected_reach(self) -> int:
-        """How many targets are changed on average at the most, rounded to whole ones."""
+        """How many targets are changed at the most, on average, to the nearest."""
         summed = sum(stop.reach * stop.chance.numerator for stop in self.stops)
         summed += self.reach * self.completes.numerator
         return (2 * summed + ONE) // (2 * ONE)

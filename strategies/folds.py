@@ -6,7 +6,6 @@ It knows how counts and positions move; what should happen next is the rules' af
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,6 +35,7 @@ from strategies.progress import NOTHING, OpenBatchAt, Progress
 from strategies.states import Direction, Intent, Kind, OperationState
 from strategies.steps import Course, Range, Shift
 from strategies.tally import Tally
+from strategies.values import replace
 
 _S = OperationState
 #: What counts as progress: one more subject is known to be where it should be.

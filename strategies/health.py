@@ -80,6 +80,12 @@ class Health:
             raise InvalidOptions(wrong)
         return cls(**read).checked()
 
+    @property
+    def soonest_seconds(self) -> float:
+        """How soon after its apply a target can be called healthy."""
+        successes = (self.success_threshold - 1) * self.interval_seconds
+        return self.initial_delay_seconds + max(successes, self.min_healthy_seconds)
+
     def problems(
         self, *, progress_deadline_seconds: float | None = None
     ) -> dict[str, str]:
@@ -87,8 +93,7 @@ class Health:
         found = self._wrong_numbers()
         if found:
             return found
-        successes = (self.success_threshold - 1) * self.interval_seconds
-        soonest = self.initial_delay_seconds + max(successes, self.min_healthy_seconds)
+        soonest = self.soonest_seconds
         if self.deadline_seconds <= soonest:
             found["deadline_seconds"] = (
                 f"must be more than {soonest:g}, "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,7 @@ from strategies.progress import Progress
 from strategies.rows import Claim, Queues, Report, Row
 from strategies.states import OPEN, Direction, Kind, OperationState
 from strategies.steps import Shift
+from strategies.values import replace
 
 _S = OperationState
 #: How many failed operations a halt names as its evidence.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from strategies.states import OperationState
+from strategies.values import replace
 
-_STORED_AS = {OperationState.RELEASED: OperationState.PENDING.value}
+#: The field that counts a state; what is released is stored as pending.
+_FIELD = {state: state.value for state in OperationState}
+_FIELD[OperationState.RELEASED] = OperationState.PENDING.value
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Tally:
 
     def moved(self, was: OperationState, now: OperationState, count: int) -> Tally:
         """Return the tally after `count` operations went from one state to another."""
-        left, entered = _stored(was), _stored(now)
+        left, entered = _FIELD[was], _FIELD[now]
         if left == entered:
             return self
         return replace(
@@ -54,7 +57,3 @@ class Tally:
                 entered: getattr(self, entered) + count,
             },
         )
-
-
-def _stored(state: OperationState) -> str:
-    return _STORED_AS.get(state, state.value)

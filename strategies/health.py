@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from strategies import shares
 from strategies.errors import InvalidOptions
@@ -193,8 +193,7 @@ class Unhealthy:
 Says = Wait | Healthy | Unhealthy
 
 
-@dataclass(frozen=True, slots=True)
-class HealthGate:
+class HealthGate(NamedTuple):
     """One verification of one target, as heard so far; `says` is what follows."""
 
     health: Health
@@ -221,14 +220,14 @@ class HealthGate:
             if answer is Answer.OK
             else self._failed(detail, is_error=answer is Answer.ERROR)
         )
-        return replace(heard, says=heard._verdict(elapsed_seconds))
+        return heard._replace(says=heard._verdict(elapsed_seconds))
 
     def overdue(self, elapsed_seconds: float) -> HealthGate:
         """Return the gate when its time has run out without a verdict."""
         if not isinstance(self.says, Wait):
             return self
         end = Unhealthy(Reason.DEADLINE, self.detail, elapsed_seconds)
-        return replace(self, says=end)
+        return self._replace(says=end)
 
     def _succeeded(self, elapsed: float, detail: str) -> HealthGate:
         successes = self.successes + 1

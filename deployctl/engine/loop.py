@@ -310,7 +310,8 @@ class Engine:
             before.task.cancel()
         self._desk.reports.get(claim.deployment_id, {}).pop(claim.operation_id, None)
         held = self._held[claim.operation_id] = Held(claim)
-        held.task = asyncio.create_task(self._guarded(claim, health, asked_at))
+        loop = asyncio.get_running_loop()
+        held.task = loop.create_task(self._guarded(claim, health, asked_at))
 
     async def _guarded(self, claim: Claim, health: Health, asked_at: float) -> None:
         """Run one claim; a fault of ours leaves its outcome unknown, never unsaid."""

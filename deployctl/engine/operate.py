@@ -7,7 +7,6 @@ finding means is `strategies.operations`' word, and nothing is stored here.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Protocol
 
 from deployctl.engine import clean, crash
@@ -52,15 +51,25 @@ class Desk(Protocol):
         """Hand in a finding and wait until it is stored; False if it was refused."""
 
 
-@dataclass(frozen=True)
 class Runner:
     """Carries out one claim. `asked_at` is the loop's time before it was asked for."""
 
-    claim: Claim
-    driver: Driver
-    health: Health
-    desk: Desk
-    asked_at: float
+    def __init__(
+        self, claim: Claim, driver: Driver, health: Health, desk: Desk, asked_at: float
+    ) -> None:
+        self.claim, self.driver, self.desk = claim, driver, desk
+        self.health, self.asked_at = health, asked_at
+        self._loop = asyncio.get_running_loop()
+        self._target = TargetRef(
+            str(claim.subject_id), claim.name, claim.address, claim.settings
+        )
+        self._move = Move(
+            claim.direction,
+            claim.from_version,
+            claim.to_version,
+            claim.attempt,
+            claim.kind,
+        )
 
     async def run(self) -> None:
         """Do what the claim is for, and report how it ended."""
@@ -147,9 +156,8 @@ class Runner:
         )
 
     async def _verify(self, seconds: float, output: str = "") -> Report:
-        loop = asyncio.get_running_loop()
         patience = 0.0 if self._takes_time() else SAY_VERIFYING_SECONDS
-        said = loop.call_later(patience, self._say_verifying)
+        said = self._loop.call_later(patience, self._say_verifying)
         last = Probe(None, healthy=False)
 
         async def ask(left: float) -> Probe:
@@ -226,18 +234,8 @@ class Runner:
 
     # -- small things -----------------------------------------------------------
 
-    @property
-    def _target(self) -> TargetRef:
-        c = self.claim
-        return TargetRef(str(c.subject_id), c.name, c.address, c.settings)
-
-    @property
-    def _move(self) -> Move:
-        c = self.claim
-        return Move(c.direction, c.from_version, c.to_version, c.attempt, c.kind)
-
     def _left(self, seconds: float) -> float:
-        passed = asyncio.get_running_loop().time() - self.asked_at
+        passed = self._loop.time() - self.asked_at
         return max(0.0, seconds - passed)
 
     async def _probe(self) -> Probe:

@@ -260,7 +260,8 @@ def _made(target: TargetRef) -> Device:
         faults=frozenset(
             fault
             for fault in FAULTS
-            if _part(f"{seed}:{fault}:{target.name}") < settings.get(fault, 0)
+            if (share := settings.get(fault))
+            and _part(f"{seed}:{fault}:{target.name}") < share
         ),
         unhealthy_versions=frozenset(settings.get("unhealthy_versions", ())),
     )

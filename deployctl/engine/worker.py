@@ -73,15 +73,18 @@ async def run() -> None:
             engine.poll(),
             engine.sweep(),
             engine.reconcile(),
-            Watch(outside, timing, engine.asked).run(),
             _hear(),
             ChannelsWorker(
                 EngineConsumer.as_asgi(engine=engine), [CHANNEL], get_channel_layer()
             ).handle(),
         )
     ]
+    watch = asyncio.create_task(Watch(outside, timing, engine.asked).run())
+    tasks.append(watch)
     ended = asyncio.create_task(stopped.wait())
     done, _ = await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    # Who is told to leave may see what else is being stopped: that is no regression.
+    watch.cancel()
     await engine.stop(PATIENCE_SECONDS)
     for task in tasks:
         task.cancel()

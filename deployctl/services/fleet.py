@@ -42,6 +42,7 @@ class NewTarget:
     settings: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     recorded_version: str | None = None
+    slot: str | None = None
 
 
 def driver_digest(driver: str, address: str, settings: Mapping[str, Any]) -> str:
@@ -112,6 +113,7 @@ def add_targets(
                     driver_digest=driver_digest(new.driver, new.address, new.settings),
                     labels=dict(new.labels),
                     recorded_version=new.recorded_version,
+                    slot=new.slot,
                 )
                 for new in targets
             ]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from django.db import IntegrityError, transaction
 
 from deployctl.services import claims as claiming
-from deployctl.services import operations, shifts
+from deployctl.services import operations, perform, shifts
 from deployctl.services.claims import Claim
 from deployctl.services.operations import Report, Row
 from deployctl.services.sql import together
@@ -106,6 +106,9 @@ def _flush(deployment_id: int, ask: Ask, *, one_by_one: bool) -> Answer:
         accepted = settle(turn, ask.worker_id, ask.reports)
         if ask.sweep:
             take_from_dead(turn, ask.dead_seconds)
+        if turn.progress.back_shifts.pending:
+            # Traffic is about to return: to what is well now, not when it was planned.
+            perform.regard_standby(turn)
         turn.run()
         claims = adopt(turn, ask)
         places = ask.places - len(claims)

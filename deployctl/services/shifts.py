@@ -210,15 +210,15 @@ def write(
             cursor.execute(
                 """
                 UPDATE deployctl_operation
-                   SET state = %(state)s, attempt = %(attempt)s, error = %(error)s,
+                   SET state = %(state)s::text, attempt = %(attempt)s, error = %(error)s,
                        output = %(output)s,
-                       claimed_by_id = CASE WHEN %(state)s = 'verifying'
+                       claimed_by_id = CASE WHEN %(state)s::text = 'verifying'
                                             THEN claimed_by_id END,
-                       settle_by = CASE WHEN %(state)s = 'unknown' THEN %(settle_by)s
+                       settle_by = CASE WHEN %(state)s::text = 'unknown' THEN %(settle_by)s::timestamptz
                                         ELSE settle_by END,
-                       verify_by = CASE WHEN %(state)s = 'verifying'
-                                        THEN %(verify_by)s ELSE verify_by END,
-                       ended_at = CASE WHEN %(state)s IN
+                       verify_by = CASE WHEN %(state)s::text = 'verifying'
+                                        THEN %(verify_by)s::timestamptz ELSE verify_by END,
+                       ended_at = CASE WHEN %(state)s::text IN
                                             ('succeeded', 'failed', 'skipped')
                                        THEN %(now)s::timestamptz END
                  WHERE id = %(id)s
@@ -237,10 +237,10 @@ def write(
             cursor.execute(
                 """
                 UPDATE deployctl_router r
-                   SET serving = COALESCE(%s, r.serving),
+                   SET serving = COALESCE(%s::text, r.serving),
                        observed_at = CASE WHEN %s::text IS NULL THEN r.observed_at
-                                          ELSE %s END,
-                       quiet_at = CASE WHEN %s THEN GREATEST(r.quiet_at, o.apply_by)
+                                          ELSE %s::timestamptz END,
+                       quiet_at = CASE WHEN %s::bool THEN GREATEST(r.quiet_at, o.apply_by)
                                        ELSE r.quiet_at END
                   FROM deployctl_operation o
                  WHERE o.id = %s AND r.id = o.router_id

@@ -210,14 +210,16 @@ def write(
             cursor.execute(
                 """
                 UPDATE deployctl_operation
-                   SET state = %(state)s::text, attempt = %(attempt)s, error = %(error)s,
-                       output = %(output)s,
+                   SET state = %(state)s::text, attempt = %(attempt)s,
+                       error = %(error)s, output = %(output)s,
                        claimed_by_id = CASE WHEN %(state)s::text = 'verifying'
                                             THEN claimed_by_id END,
-                       settle_by = CASE WHEN %(state)s::text = 'unknown' THEN %(settle_by)s::timestamptz
+                       settle_by = CASE WHEN %(state)s::text = 'unknown'
+                                        THEN %(settle_by)s::timestamptz
                                         ELSE settle_by END,
                        verify_by = CASE WHEN %(state)s::text = 'verifying'
-                                        THEN %(verify_by)s::timestamptz ELSE verify_by END,
+                                        THEN %(verify_by)s::timestamptz
+                                        ELSE verify_by END,
                        ended_at = CASE WHEN %(state)s::text IN
                                             ('succeeded', 'failed', 'skipped')
                                        THEN %(now)s::timestamptz END
@@ -240,7 +242,8 @@ def write(
                    SET serving = COALESCE(%s::text, r.serving),
                        observed_at = CASE WHEN %s::text IS NULL THEN r.observed_at
                                           ELSE %s::timestamptz END,
-                       quiet_at = CASE WHEN %s::bool THEN GREATEST(r.quiet_at, o.apply_by)
+                       quiet_at = CASE WHEN %s::bool
+                                       THEN GREATEST(r.quiet_at, o.apply_by)
                                        ELSE r.quiet_at END
                   FROM deployctl_operation o
                  WHERE o.id = %s AND r.id = o.router_id

@@ -31,6 +31,8 @@ UNITS: Mapping[str, str] = {
     "room-meta": "deployments/_meta.html",
     "room-halt": "deployments/_halt.html",
     "room-why": "deployments/_why.html",
+    "room-rail": "deployments/_rail.html",
+    "room-slots": "deployments/_slots.html",
     "room-counters": "deployments/_counters.html",
     "room-stages": "deployments/_stages.html",
     "room-legend": "deployments/_legend.html",

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Count
 
 from deployctl.models import Deployment, Operation
-from deployctl.queries import feed, grid, halts, looks
+from deployctl.queries import feed, grid, halts, looks, stages
 from deployctl.queries.batches import batches
 from deployctl.queries.plans import course_of
 from deployctl.queries.workers import unserved, workers
@@ -21,6 +21,7 @@ from deployctl.templatetags.deployctl import CELLS
 from strategies import wire
 from strategies.progress import Progress
 from strategies.states import Direction
+from strategies.steps import Bake, Delay, Shift
 
 _NAMED = ("application", "environment", "version", "created_by")
 #: How many kinds of errors are told apart.
@@ -93,6 +94,9 @@ def summary(deployment_id: int) -> dict[str, Any]:
         "deployment": told(row, progress, len([zone for zone in zones if zone])),
         "halt": stopped,
         "hold": None if stopped else halts.hold(progress),
+        "rail": stages.rail(progress),
+        "gate": stages.decision(progress),
+        "slots": stages.slots(row),
         "counters": _counters(progress),
         "next": _next(row, progress),
         "batches": batches(row, progress),
@@ -185,7 +189,7 @@ def _counters(p: Progress) -> dict[str, Any]:
     whole, back = p.whole, p.back
     limits = p.course.limits
     failed_small = (
-        "any number tolerated"
+        ("within the threshold" if limits.accepts_failures else "any number tolerated")
         if limits.max_failures is None
         else f"{limits.max_failures:,} tolerated"
     )
@@ -209,6 +213,10 @@ def _counters(p: Progress) -> dict[str, Any]:
 def _lead(p: Progress) -> dict[str, Any]:
     if p.delay_until is not None and p.hold is None and p.rest is None:
         return {"label": "Next batch in", "until_at": p.delay_until}
+    bakes = isinstance(p.current, Bake) and p.hold is None and p.rest is None
+    if bakes and p.entered_at is not None and isinstance(p.current, Bake):
+        until_at = p.after(p.entered_at, p.current.seconds)
+        return {"label": "Bake ends in", "until_at": until_at}
     if p.return_planned:
         done = p.back.succeeded + p.back.skipped
         return {
@@ -235,11 +243,7 @@ def _next(row: Deployment, p: Progress) -> list[dict[str, str]]:
     elif p.hold is not None:
         lines = [("Now", "Nothing: it is paused."), ("On resume", "It goes on here.")]
     else:
-        numbers = grid.batch_numbers(p.course)
-        number = numbers.get((p.step, p.batch), len(numbers))
-        lines = [("Now", f"Batch {number:,} of {len(numbers):,}.")]
-        if number < len(numbers):
-            lines.append(("Then", f"Batch {number + 1:,}, when all of it is healthy."))
+        lines = _going_on(p)
     if limits.max_failures is not None and not p.return_planned:
         more = max(0, limits.max_failures + 1 - p.whole.failed)
         after = {"rollback": "rolls back", "freeze": "halts and stays"}
@@ -250,6 +254,23 @@ def _next(row: Deployment, p: Progress) -> list[dict[str, str]]:
         lines.append(("If", f"Nothing becomes healthy for {minutes}: it halts."))
     lines = [*_unserved(row, p), *lines]
     return [{"when": when, "what": what} for when, what in lines]
+
+
+def _going_on(p: Progress) -> list[tuple[str, str]]:
+    if p.gate is not None:
+        return [("Now", "It waits at a gate. Whoever may deploy here may promote it.")]
+    if isinstance(p.current, Bake | Delay):
+        says = "watches" if isinstance(p.current, Bake) else "waits"
+        then = f"{stages.what_next(p)}."
+        return [("Now", f"It {says}: no target is claimed."), ("Then", then)]
+    if isinstance(p.current, Shift):
+        return [("Now", f"Traffic is led to {p.current.to_slot}.")]
+    numbers = grid.batch_numbers(p.course)
+    number = numbers.get((p.step, p.batch), len(numbers))
+    lines = [("Now", f"Batch {number:,} of {len(numbers):,}.")]
+    if number < len(numbers):
+        lines.append(("Then", f"Batch {number + 1:,}, when all of it is healthy."))
+    return lines
 
 
 def _unserved(row: Deployment, p: Progress) -> list[tuple[str, str]]:

@@ -20,8 +20,6 @@ from deployctl.web.forms import DeploymentForm
 from deployctl.web.shell import by, paged, text
 from strategies import InvalidOptions, Plan
 
-STRATEGY = "rolling"
-
 
 def deployment_list(request: HttpRequest) -> HttpResponse:
     """Show the history, newest first, by the filters of the address."""
@@ -98,7 +96,7 @@ def made(form: DeploymentForm) -> Plan | None:
             data["application"],
             data["environment"],
             data["version"],
-            STRATEGY,
+            form.chosen,
             form.options(),
         )
     except InvalidOptions as error:

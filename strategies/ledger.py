@@ -298,7 +298,9 @@ class Ledger:
         for row in rows:
             row.attempt += 1
             row.was_available = was_available[row.position]
-        self._move([_Change(row, _S.RUNNING, False) for row in rows], at)
+        # In the order in which the journal folds them: those that cost no room first.
+        ordered = sorted(rows, key=lambda row: was_available[row.position])
+        self._move([_Change(row, _S.RUNNING, False) for row in ordered], at)
         return [self._numbered(row) for row in rows]
 
     def _numbered(self, row: Row) -> Claim:

@@ -97,8 +97,13 @@ def _row(
         "last": names.get(int(targets[-1].id), targets[-1].id),
         "count": len(targets),
         "from_versions": ", ".join(version for version, _ in froms.most_common(3)),
-        "rule": batch.tolerance or "the fleet's budget",
+        "rule": batch.tolerance or _other_rule(plan.course.limits),
     }
+
+
+def _other_rule(limits: Limits) -> str:
+    by_stage = limits.accepts_failures and limits.max_failures is None
+    return "its stage's threshold" if by_stage else "the fleet's budget"
 
 
 def _blast(plan: Plan, seen: Preview) -> dict[str, str]:

@@ -21,7 +21,7 @@ from deployctl.templatetags.deployctl import CELLS
 from strategies import wire
 from strategies.progress import Progress
 from strategies.states import Direction
-from strategies.steps import Bake, Delay, Shift
+from strategies.steps import Bake, Delay, Range, Shift
 
 _NAMED = ("application", "environment", "version", "created_by")
 #: How many kinds of errors are told apart.
@@ -249,7 +249,8 @@ def _next(row: Deployment, p: Progress) -> list[dict[str, str]]:
         after = {"rollback": "rolls back", "freeze": "halts and stays"}
         what = after.get(limits.on_failure, "halts")
         lines.append(("If", f"{feed.counted(more, 'more failure')}: it {what}."))
-    if p.progress_by is not None and p.hold is None:
+    works = p.return_planned or isinstance(p.current, Range)
+    if p.progress_by is not None and p.hold is None and works:
         minutes = timedelta(seconds=limits.progress_seconds)
         lines.append(("If", f"Nothing becomes healthy for {minutes}: it halts."))
     lines = [*_unserved(row, p), *lines]
@@ -261,8 +262,10 @@ def _going_on(p: Progress) -> list[tuple[str, str]]:
         return [("Now", "It waits at a gate. Whoever may deploy here may promote it.")]
     if isinstance(p.current, Bake | Delay):
         says = "watches" if isinstance(p.current, Bake) else "waits"
-        then = f"{stages.what_next(p)}."
-        return [("Now", f"It {says}: no target is claimed."), ("Then", then)]
+        return [
+            ("Now", f"It {says}: no target is claimed."),
+            ("Then", stages.follows(p)),
+        ]
     if isinstance(p.current, Shift):
         return [("Now", f"Traffic is led to {p.current.to_slot}.")]
     numbers = grid.batch_numbers(p.course)

@@ -110,6 +110,16 @@ def what_next(p: Progress) -> str:
     return "Finish now"
 
 
+def follows(p: Progress) -> str:
+    """Return what follows the wait that is under way, as a sentence."""
+    following = p.course.steps[p.step + 1 : p.step + 2]
+    if any(isinstance(step, Gate) for step in following):
+        return "A person is asked at a gate."
+    if any(isinstance(step, Shift) for step in following):
+        return "Traffic is switched."
+    return "The next stage begins." if following else "It is over."
+
+
 def slots(row: Deployment) -> list[dict[str, Any]]:
     """Return the two slots of the router that a plan switches; [] if it has none."""
     plan: Plan = plan_of(row)

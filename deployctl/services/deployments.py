@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from deployctl.models import Application, Command, Deployment, Environment, Version
 from deployctl.queries.plans import plan_of
-from deployctl.services import audit, journal, plans, starting
+from deployctl.services import audit, journal, planning, plans, starting
 from deployctl.services.commands import KeyReused
 from deployctl.services.people import Actor, NotAllowed, require
 from deployctl.services.planning import Refused
@@ -106,6 +106,32 @@ def deploy(
         if raced is None:
             raise
         return raced
+
+
+def retry_failed(
+    deployment_id: int, *, by: Actor, key: str, why: str = ""
+) -> Deployment:
+    """Start a linked deployment of what another could not do.
+
+    Raises:
+        NotAllowed, KeyReused, Refused: as `deploy`; and `planning.plan_retry`.
+    """
+    parent = Deployment.objects.get(pk=deployment_id)
+    where = parent.application, parent.environment
+    plan = planning.plan_retry(parent)
+    return deploy(*where, parent.version, plan, by=by, key=key, why=why, parent=parent)
+
+
+def take_back(deployment_id: int, *, by: Actor, key: str, why: str = "") -> Deployment:
+    """Start a linked deployment that takes a completed one back.
+
+    Raises:
+        NotAllowed, KeyReused, Refused: as `deploy`; and `planning.plan_way_back`.
+    """
+    parent = Deployment.objects.get(pk=deployment_id)
+    where = parent.application, parent.environment
+    version, plan = planning.plan_way_back(parent)
+    return deploy(*where, version, plan, by=by, key=key, why=why, parent=parent)
 
 
 def _done(by: Actor, key: str, plan: Plan) -> Deployment | None:

@@ -88,15 +88,45 @@ def _fully(p: Progress) -> Button:
 
 def _at_rest(p: Progress) -> list[Button]:
     state = p.rest.state if p.rest else None
+    retry = [_retry(p)] if p.whole.failed and not p.return_planned else []
     if state is State.FAILED and p.claims:
-        return [_roll_back(p, "primary")]
+        frozen = p.halt is not None and p.course.limits.on_failure == "freeze"
+        return [*([] if frozen else [_roll_back(p, "primary")]), *retry]
     if state is State.ROLLBACK_FAILED:
         return [_again(p)]
+    if state is State.COMPLETED and p.claims:
+        return [*retry, _take_back(p)]
     return []
 
 
+def _retry(p: Progress) -> Button:
+    effects = [
+        f"A new deployment, linked to this one, tries {counted(p.whole.failed)} again.",
+        "Each keeps the version that it had before this one, to go back to.",
+    ]
+    label = f"Retry {counted(p.whole.failed)}…"
+    dialog = _dialog("Retry what failed?", effects, "Start the retry")
+    return _button("retry", label, "refresh", "", dialog=dialog, follows=True)
+
+
+def _take_back(p: Progress) -> Button:
+    led = bool(p.shifts.succeeded) and not p.course.limits.returns_targets
+    does = (
+        "leads traffic back, and changes no target"
+        if led
+        else (f"takes {counted(p.touched)} back, each to its own earlier version")
+    )
+    effects = [
+        f"A new deployment, linked to this one, {does}.",
+        "It has no stages, bakes or gates.",
+    ]
+    label = "Lead traffic back…" if led else "Take it back…"
+    dialog = _dialog("Return to what was there?", effects, "Start it")
+    return _button("take_back", label, "arrow-back-up", "", dialog=dialog, follows=True)
+
+
 def _button(verb: str, label: str, icon: str, style: str, **more: Any) -> Button:
-    plain = {"gap": False, "dialog": None}
+    plain = {"gap": False, "dialog": None, "follows": False}
     return {**plain, "verb": verb, "label": label, "icon": icon, "style": style, **more}
 
 

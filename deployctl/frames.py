@@ -195,6 +195,8 @@ def _moved(deployment_id: int, payload: Mapping[str, Any]) -> dict[int, str]:
     last: dict[int, str] = {}
     for fact in payload["facts"]:
         # Read as stored: loading thousands of positions as values buys nothing here.
+        if fact.get("effect") == "shift":
+            continue  # a shift stands behind the targets, and is no cell
         if fact["kind"] == "OperationsMoved":
             letter = cells.letter(fact["direction"], fact["now"])
             last.update(dict.fromkeys(fact["positions"], letter))

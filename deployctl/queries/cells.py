@@ -16,6 +16,8 @@ def letter(direction: str, state: str) -> str:
 def returning(deployment_id: int) -> list[int]:
     """Return the positions whose targets are taken back; written once, never more."""
     found = Operation.objects.filter(
-        deployment_id=deployment_id, direction=Direction.RETURN.value
+        deployment_id=deployment_id,
+        direction=Direction.RETURN.value,
+        target__isnull=False,
     )
     return list(found.values_list("position", flat=True))

@@ -36,7 +36,8 @@ class Filters:
 
 def listed(filters: Filters) -> QuerySet[Deployment]:
     """Return the deployments that are like that, the newest first."""
-    first = Operation.objects.filter(deployment=OuterRef("pk")).order_by("position")
+    aimed = Operation.objects.filter(deployment=OuterRef("pk"), target__isnull=False)
+    first = aimed.order_by("position")
     found = (
         Deployment.objects.select_related(
             "application", "environment", "version", "created_by"

@@ -177,7 +177,7 @@ def told(row: Deployment, progress: Progress, zone_count: int) -> dict[str, Any]
 def from_version(row: Deployment) -> str:
     """Return what most of its targets ran before; "nothing" if they ran none."""
     forward = Operation.objects.filter(
-        deployment_id=row.pk, direction=Direction.FORWARD
+        deployment_id=row.pk, direction=Direction.FORWARD, target__isnull=False
     )
     most = forward.values("from_version").annotate(n=Count("id")).order_by("-n").first()
     if most is None:

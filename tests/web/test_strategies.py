@@ -9,10 +9,10 @@ from django.test import Client
 
 from deployctl import frames
 from deployctl.models import Deployment
-from deployctl.services import versions
+from deployctl.services import commands, versions
 from strategies.states import OperationState
 from tests.services.slotted import slotted, started
-from tests.support.fleet import Place
+from tests.support.fleet import Place, person
 from tests.support.rooms import Hand
 
 S = OperationState
@@ -23,6 +23,12 @@ def page(client: Client, deployment: Deployment) -> str:
     answer = client.get(f"/deployments/{deployment.pk}/")
     assert answer.status_code == 200
     return answer.content.decode()
+
+
+def seen(deployment: Deployment) -> int:
+    """Return the control version that a fresh page shows."""
+    deployment.refresh_from_db()
+    return deployment.control_version
 
 
 def typed(place: Place, strategy: str, **more: str) -> dict[str, object]:
@@ -83,6 +89,16 @@ def test_slots_say_where_traffic_goes(tmp_path: Path, alice: Client, db: None) -
     shown = page(alice, deployment)
     assert shown.count("gets all traffic") == 1
     assert "This plan changes it." in shown
+    hand = Hand(deployment)
+    hand.finish()
+    commands.press(
+        deployment.pk, "promote", by=person(), key="k", expected=seen(deployment)
+    )
+    hand.finish()
+    look = frames.look(deployment.pk, [1])
+    cells = {position for move in look.moves for position in move}
+    assert cells == {0, 1}, "a switch is no cell"
+    assert "Traffic goes to green, read back" in look.html["room-feed"]
 
 
 def test_what_failed_is_retried_in_a_linked_deployment(

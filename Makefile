@@ -1,5 +1,5 @@
 # One word a chore. Every word works from any folder: make -C path/to/deployctl run
-.PHONY: run test lint check bench
+.PHONY: run test lint check mutants bench
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -27,6 +27,10 @@ lint: $(VENV)/.dev
 # What to run before a commit: lint, and the tests that need no other process.
 check: lint
 	@cd $(ROOT) && $(PY) -m pytest -q -m "not serial"
+
+# Faults put into our own code, which the tests must find; AREA=core for one area.
+mutants: $(VENV)/.dev
+	@cd $(ROOT) && exec $(PY) -m tests.mutants $(AREA)
 
 # Ratios against an ideal, into bench/results/latest.json; QUICK=1 for a smaller round.
 bench: $(VENV)/.dev

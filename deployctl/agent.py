@@ -60,6 +60,8 @@ PLACEHOLDER = "{version}"
 MAX_HEAD_BYTES = 16 * 1024
 MAX_BODY_BYTES = 64 * 1024
 KEPT_BYTES = 64 * 1024
+#: The state is kept as a line for each change, and begun anew when they are so many.
+MAX_STATE_BYTES = 256 * 1024
 IDLE_SECONDS = 75.0
 GRACE_SECONDS = 2.0
 MAX_FENCE = 2**63 - 1
@@ -148,32 +150,52 @@ class Store:
             raise SystemExit(f"{directory} is in use by another agent") from None
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         self.journal = os.open(str(directory / "log.jsonl"), flags, 0o600)
+        self.path = directory / "state.json"
+        self.room = 0
 
     def load(self, version: str | None) -> dict[str, Any]:
         """Return what was kept, or begin; a fence that was lost is never guessed."""
-        path = self.directory / "state.json"
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+            state = last_state(self.path.read_bytes())
         except FileNotFoundError:
             if os.fstat(self.journal).st_size:
-                raise SystemExit(f"{path} is missing, and the fence with it") from None
+                text = f"{self.path} is missing, and the fence with it"
+                raise SystemExit(text) from None
+            state = {"version": version, "promised": 0, "last": None}
         except ValueError as error:
-            raise SystemExit(f"{path} cannot be read: {error}") from None
-        state = {"version": version, "promised": 0, "last": None}
+            raise SystemExit(f"{self.path} cannot be read: {error}") from None
         self.save(state)
         return state
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the state in one step; it is on disk when this returns."""
-        path, new = self.directory / "state.json", self.directory / "state.new"
-        with open(str(new), "w", encoding="utf-8") as file:
-            json.dump(state, file)
-            if self.fsync:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(str(new), str(path))
+        """Add the state as the last line; it is on disk when this returns."""
+        line = (json.dumps(state) + "\n").encode("ascii")
+        # What is not known to be whole is never added to.
+        room, self.room = self.room, 0
+        if len(line) > room:
+            self._begin_anew(line)
+            room = MAX_STATE_BYTES
+        else:
+            self._write(self.path, os.O_APPEND, line)
+        self.room = room - len(line)
+
+    def _begin_anew(self, line: bytes) -> None:
+        """Replace the file by one that holds this line only, in one step."""
+        new = self.directory / "state.new"
+        self._write(new, os.O_CREAT | os.O_TRUNC, line)
+        os.replace(str(new), str(self.path))
         if self.fsync:
             sync_directory(self.directory)
+
+    def _write(self, path: Path, flags: int, line: bytes) -> None:
+        descriptor = os.open(str(path), os.O_WRONLY | flags, 0o600)
+        try:
+            if os.write(descriptor, line) != len(line):
+                raise OSError("the disk took a part of it only")
+            if self.fsync:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def log(self, what: str, **more: Any) -> None:
         line = dict(at=time.time(), agent=self.name, what=what, **more)
@@ -182,6 +204,19 @@ class Store:
     def close(self) -> None:
         os.close(self.journal)
         os.close(self.guard)
+
+
+def last_state(content: bytes) -> dict[str, Any]:
+    """Return the state in the last whole line; what a crash cut off was never answered.
+
+    Raises:
+        ValueError: there is none, or it makes no sense.
+    """
+    *lines, rest = content.split(b"\n")
+    if lines and not rest and b"\0" in lines[-1]:
+        lines.pop()  # It has its end, and a hole that never reached the disk.
+    # An agent that kept one line only wrote no end.
+    return dict(json.loads((lines[-1] if lines else rest).decode("ascii")))
 
 
 def sync_directory(directory: Path) -> None:

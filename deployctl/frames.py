@@ -18,6 +18,7 @@ from deployctl.models import Deployment, Event
 from deployctl.queries import cells, grid, room
 from deployctl.queries.plans import course_of
 from deployctl.templatetags._board import MOST_COLUMNS
+from deployctl.templatetags.deployctl import state_favicon
 from strategies import wire
 from strategies.states import Direction, OperationState
 
@@ -30,6 +31,8 @@ UNITS: Mapping[str, str] = {
     "room-meta": "deployments/_meta.html",
     "room-halt": "deployments/_halt.html",
     "room-why": "deployments/_why.html",
+    "room-rail": "deployments/_rail.html",
+    "room-slots": "deployments/_slots.html",
     "room-counters": "deployments/_counters.html",
     "room-stages": "deployments/_stages.html",
     "room-legend": "deployments/_legend.html",
@@ -40,6 +43,8 @@ UNITS: Mapping[str, str] = {
     "room-workers": "deployments/_workers.html",
     "room-feed": "deployments/_feed.html",
 }
+#: The one unit that goes on changing without an event.
+BEATS = "room-workers"
 _TO_RETURN = cells.letter(Direction.RETURN, OperationState.PENDING)
 
 
@@ -49,7 +54,7 @@ class Look:
 
     Attributes:
         seq: the number of that event.
-        head: control_version, title and the time of the event.
+        head: control_version, title, the tab's icon and the time of the event.
         html: each unit by its id; empty when nobody was behind.
         moves: position to letter for each event read, oldest first, up to `seq`.
     """
@@ -100,6 +105,17 @@ def look(deployment_id: int, seqs: Collection[int]) -> Look:
         return Look(row.seq, head, html, moves=_moves(row, after))
 
 
+def pulse(deployment_id: int) -> dict[str, str]:
+    """Return the units, by id, that change while nothing happens: the workers' beats.
+
+    Raises:
+        Deployment.DoesNotExist: if there is none.
+    """
+    row = Deployment.objects.get(pk=deployment_id)
+    context = {"workers": room.at_work(row)}
+    return {BEATS: render_to_string(UNITS[BEATS], context)}
+
+
 def since(deployment_id: int, seq: int) -> Frame:
     """Return the frame for a page at `seq`: what has changed, or everything.
 
@@ -112,7 +128,8 @@ def since(deployment_id: int, seq: int) -> Frame:
     seen = look(deployment_id, [seq])
     if seq <= 0 or not seen.reaches(seq):
         return full(deployment_id)
-    return seen.frame(seq)
+    frame = seen.frame(seq)
+    return frame if seen.html else {**frame, "html": pulse(deployment_id)}
 
 
 def full(deployment_id: int) -> Frame:
@@ -156,6 +173,7 @@ def _now(row: Deployment) -> tuple[dict[str, Any], dict[str, str]]:
     head = {
         "control_version": row.control_version,
         "title": context["deployment"]["title"],
+        "icon": state_favicon(context["deployment"]["state"]),
         "at": at.isoformat() if at else None,
     }
     units = dict(UNITS)

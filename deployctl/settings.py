@@ -105,6 +105,12 @@ class Engine:
     sweep_seconds: float = env.number("DEPLOYCTL_SWEEP_SECONDS", 1)
     reconcile_seconds: float = env.number("DEPLOYCTL_RECONCILE_SECONDS", 10)
     lock_timeout_seconds: float = env.number("DEPLOYCTL_LOCK_TIMEOUT_SECONDS", 1)
+    # How often a worker looks whether accepted targets, or all others, are due for a
+    # look, how old a look at one that no live deployment watches may be, and how many
+    # looks may be under way at once.
+    watch_seconds: float = env.number("DEPLOYCTL_WATCH_SECONDS", 1)
+    look_seconds: float = env.number("DEPLOYCTL_LOOK_SECONDS", 60)
+    looks: int = int(env.number("DEPLOYCTL_LOOKS", 100))
     # How many operations one worker process may have open at once.
     places: int = int(env.number("DEPLOYCTL_PLACES", 200))
 
@@ -128,7 +134,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 # Behind a TLS proxy the scheme seen here is http, so the outer names are said aloud.
-CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS] if HTTPS else []
+CSRF_TRUSTED_ORIGINS = env.origins(ALLOWED_HOSTS) if HTTPS else []
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

@@ -5,7 +5,16 @@ from __future__ import annotations
 from django.urls import path, register_converter
 from django.urls.converters import IntConverter
 
-from deployctl.web import deployments, health, overview, people, room, targets, versions
+from deployctl.web import (
+    deployments,
+    following,
+    health,
+    overview,
+    people,
+    room,
+    targets,
+    versions,
+)
 
 
 class RowConverter(IntConverter):
@@ -57,6 +66,11 @@ urlpatterns = [
         "deployments/<row:deployment_id>/command/",
         room.deployment_command,
         name="deployment-command",
+    ),
+    path(
+        "deployments/<row:deployment_id>/follow/",
+        following.deployment_follow,
+        name="deployment-follow",
     ),
     path(
         "operations/<row:operation_id>/settle/",

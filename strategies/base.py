@@ -24,10 +24,13 @@ from strategies.plan import (
     RouterSight,
     SkippedTarget,
 )
+from strategies.runnable import Runnable
 from strategies.shares import Share
 from strategies.steps import Course, Limits, Range, Step
 
 ON_FAILURE = ("halt", "rollback", "freeze")
+#: Options that the library calls; the dashboard has health rules and routers instead.
+CALLBACKS = ("health_check", "switch_fn")
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Selection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeploymentStrategy(ABC):
+class DeploymentStrategy(Runnable, ABC):
     """A way to move a fleet from one version to another.
 
     The options below are common to all strategies; each adds its own. All are checked
@@ -78,6 +81,10 @@ class DeploymentStrategy(ABC):
     """
 
     name: ClassVar[str] = ""
+    #: What is different where people watch and decide, as on a dashboard.
+    attended: ClassVar[Mapping[str, Any]] = {}
+    #: Whether it leads traffic from slot to slot, which takes a router.
+    needs_router: ClassVar[bool] = False
 
     max_failures: int | str | None = 0
     min_healthy: int | str = 0
@@ -106,6 +113,9 @@ class DeploymentStrategy(ABC):
         check.read("retries", whole, least=0, most=10)
         for name in ("apply_seconds", "settle_seconds", "progress_seconds"):
             check.read(name, shares.seconds)
+        for name in CALLBACKS:
+            if not _may_be_called(getattr(self, name, None)):
+                check.errors[name] = "must be something to call, or left out"
         if self.on_failure not in ON_FAILURE:
             check.errors["on_failure"] = f"must be one of {', '.join(ON_FAILURE)}"
         given_both = self.max_unavailable not in (None, "") and str(
@@ -175,7 +185,7 @@ class DeploymentStrategy(ABC):
             options=self.written_options(),
             version=version,
             version_digest=digest,
-            targets=tuple(_planned(candidate) for candidate in planned),
+            targets=tuple(_planned(candidate, version) for candidate in planned),
             skipped=chosen.skipped,
             course=Course(
                 steps=steps,
@@ -187,6 +197,10 @@ class DeploymentStrategy(ABC):
             notices=tuple(self.notices(chosen, steps)),
             router=chosen.router,
         )
+
+    def whole_plan(self, selected: Sequence[Candidate], version: str) -> Plan:
+        """Return what would be done if every one of these had to be changed."""
+        return replace(self, force=True).plan(selected, version)
 
     def sort_out(
         self, selected: Sequence[Candidate], version: str, router: RouterSight | None
@@ -219,7 +233,8 @@ class DeploymentStrategy(ABC):
 
         An unhealthy one may not run what is recorded: it is looked at, and mended.
         """
-        at_version = candidate.version == version and candidate.healthy
+        goal = version if candidate.goes_to is None else candidate.goes_to
+        at_version = candidate.version == goal and candidate.healthy
         return at_version and not self.force
 
     def floor(self, chosen: Selection) -> int:
@@ -283,7 +298,11 @@ class DeploymentStrategy(ABC):
         return written
 
 
-def _planned(candidate: Candidate) -> PlannedTarget:
+def _may_be_called(value: object) -> bool:
+    return value is None or callable(value)
+
+
+def _planned(candidate: Candidate, version: str) -> PlannedTarget:
     came_from = candidate.came_from
     return PlannedTarget(
         id=candidate.id,
@@ -291,4 +310,5 @@ def _planned(candidate: Candidate) -> PlannedTarget:
         slot=candidate.slot,
         driver_digest=candidate.driver_digest,
         found=None if came_from in (None, candidate.version) else candidate.version,
+        to_version=None if candidate.goes_to == version else candidate.goes_to,
     )

@@ -10,12 +10,15 @@ from strategies import shares
 from strategies.base import DeploymentStrategy, Selection
 from strategies.errors import InvalidOptions
 from strategies.options import Checker, optional, whole
-from strategies.plan import Candidate, PlannedRouter, RouterSight, SkippedTarget
+from strategies.plan import (
+    SLOTS,
+    Candidate,
+    PlannedRouter,
+    RouterSight,
+    SkippedTarget,
+)
 from strategies.shares import Share
 from strategies.steps import Bake, Deploy, Gate, Shift, Step, Verify
-
-#: What the two sides are called where nothing else names them.
-SLOTS = ("blue", "green")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,9 @@ class BlueGreenDeployment(DeploymentStrategy):
     Attributes:
         switch_fn: the library's own switch, called with the slot to serve; false means
             that it did not switch. The dashboard has routers.
-        health_check: the library's own check of a target; the dashboard has `health`.
+        health_check: the library's own check, called with a target after its deploy,
+            and again while it is watched; false or raising means unhealthy. The
+            dashboard has `health` instead.
         auto_promote: whether it switches by itself once the idle slot is healthy.
         auto_promote_seconds: without that, switch by itself after so long; None waits
             for a person.
@@ -41,6 +46,8 @@ class BlueGreenDeployment(DeploymentStrategy):
     """
 
     name: ClassVar[str] = "blue_green"
+    attended: ClassVar[Mapping[str, Any]] = {"auto_promote": False}
+    needs_router: ClassVar[bool] = True
 
     switch_fn: Callable[..., Any] | None = field(default=None, kw_only=False)
     health_check: Callable[..., Any] | None = field(default=None, kw_only=False)
@@ -83,6 +90,12 @@ class BlueGreenDeployment(DeploymentStrategy):
         work = [c for c in changed if not self.is_done(c, version)]
         if not changed:
             raise InvalidOptions({"targets": f"no target is selected in slot {idle}"})
+        if work and router.retained == idle and not self.end_retention:
+            sentence = (
+                f"slot {idle} is kept as it is so that traffic can return to it;"
+                " end its retention to change it now"
+            )
+            raise InvalidOptions({"end_retention": sentence})
         return Selection(
             work=tuple(self.order(work)),
             skipped=left_out,
@@ -103,12 +116,6 @@ class BlueGreenDeployment(DeploymentStrategy):
             found = ", ".join(router.slots) or "none"
             sentence = f"must have two slots, one of which serves; it has {found}"
             raise InvalidOptions({"router": sentence})
-        if router.retained == rest[0] and not self.end_retention:
-            sentence = (
-                f"slot {rest[0]} is kept so that traffic can return to it; end its"
-                " retention to change it now"
-            )
-            raise InvalidOptions({"end_retention": sentence})
         return rest[0]
 
     def steps(self, chosen: Selection) -> Iterator[Step]:
@@ -141,11 +148,37 @@ class BlueGreenDeployment(DeploymentStrategy):
         return kind(start, stop, (batch_size,), min(at_once, size))
 
     def floor(self, chosen: Selection) -> int:
-        """Return how many of the serving slot must be healthy to get traffic back."""
-        if chosen.router is None or not chosen.router.standby:
+        """Return how many of the serving slot must be healthy to get traffic back.
+
+        Raises:
+            InvalidOptions: if it has fewer than that.
+        """
+        if chosen.router is None or not chosen.router.id:
             return super().floor(chosen)
+        size = len(chosen.router.standby)
+        unavailable: Share | None = optional(
+            self.max_unavailable, reader=shares.parse, least=1
+        )
+        if unavailable is not None:
+            return max(0, size - max(1, unavailable.floor(size)))
         least: Share = shares.parse(self.min_healthy or 0)
-        return least.ceil(len(chosen.router.standby))
+        if least.count is not None and least.count > size:
+            sentence = (
+                f"only {size} targets of slot {chosen.router.serving} are selected,"
+                f" so {least.count} cannot stay"
+            )
+            raise InvalidOptions({"min_healthy": sentence})
+        return least.ceil(size)
+
+    def notices(self, chosen: Selection, steps: Sequence[Step]) -> Iterator[str]:
+        """Say what is not known of the slot to which traffic would return."""
+        yield from super().notices(chosen, steps)
+        router = chosen.router
+        if router is not None and router.id and not router.standby:
+            yield (
+                f"No target of slot {router.serving} is selected, so nobody can tell"
+                " whether traffic could return to it."
+            )
 
     def further_limits(self, chosen: Selection) -> Mapping[str, Any]:
         """A return leads traffic back; it changes targets where no slot stands by."""

@@ -34,7 +34,9 @@ class CanaryDeployment(DeploymentStrategy):
             compared with. 100 is appended if it is missing.
         stage_duration_seconds: how long a stage is watched before the next begins;
             there is no wait after the last.
-        health_check: the library's own check of a target; the dashboard has `health`.
+        health_check: the library's own check, called with a target after its deploy,
+            and again while it is watched; false or raising means unhealthy. The
+            dashboard has `health` instead.
         success_threshold: which part of a stage's attempted targets must succeed, as
             0.95 or "95%"; exactly that much passes.
         batch_size: how many targets of a stage are changed at once, as a count or a
@@ -46,6 +48,7 @@ class CanaryDeployment(DeploymentStrategy):
     """
 
     name: ClassVar[str] = "canary"
+    attended: ClassVar[Mapping[str, Any]] = {"on_failure": "rollback"}
 
     stages: Stages | None = field(default=None, kw_only=False)
     stage_duration_seconds: float | str = field(default=60.0, kw_only=False)

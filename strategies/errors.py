@@ -31,3 +31,18 @@ class CommandRefused(StrategyError):
     def __init__(self, code: str, message: str) -> None:
         self.code = code
         super().__init__(message)
+
+
+class InsideLoop(StrategyError, RuntimeError):
+    """A call that waits in line, made where a loop runs and would stand still.
+
+    Attributes:
+        instead: the method to await instead.
+    """
+
+    def __init__(self, instead: str) -> None:
+        self.instead = instead
+        super().__init__(
+            f"A loop is running here, and this call would stop it: await {instead}()"
+            " instead."
+        )

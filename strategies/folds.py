@@ -40,6 +40,8 @@ from strategies.values import replace
 _S = OperationState
 #: What counts as progress: one more subject is known to be where it should be.
 _MADE_PROGRESS = frozenset({_S.SUCCEEDED, _S.SKIPPED})
+#: Not claimed, as far as a tally can tell.
+_UNTRIED = frozenset({_S.PENDING, _S.RELEASED, _S.SKIPPED})
 
 
 def apply(progress: Progress, fact: Fact, at: datetime) -> Progress:
@@ -185,10 +187,10 @@ def _claimed(p: Progress, fact: OperationsMoved) -> Progress:
     claimed = {_S.RUNNING: count, _S.RELEASED: -count}
     # A subject found where it should be was claimed, but not touched.
     claimed[_S.SKIPPED] = -count if fact.was is _S.RUNNING else 0
-    change = claimed.get(fact.now, 0)
     if fact.effect is Kind.VERIFY:
-        return replace(p, looks=p.looks + change)
-    return replace(p, claims=p.claims + change)
+        begun = int(fact.now not in _UNTRIED) - int(fact.was not in _UNTRIED)
+        return replace(p, looks=p.looks + count * begun)
+    return replace(p, claims=p.claims + claimed.get(fact.now, 0))
 
 
 def _settled_doubts(p: Progress) -> Progress:
@@ -208,10 +210,13 @@ def _held(p: Progress, fact: Held, at: datetime) -> Progress:
 
 
 def _resumed(p: Progress, _: Resumed, at: datetime) -> Progress:
+    # Nobody can go on at a gate that is held: its limit is counted anew, as the
+    # progress deadline is. A bake goes on, since targets are watched meanwhile.
     return replace(
         p,
         hold=None,
         held_at=None,
+        entered_at=at if p.gate else p.entered_at,
         writing_off=p.unresolved(_direction(p)) > 0,
         progress_by=p.deadline(at),
         overdue=False,

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from strategies import shares
 from strategies.errors import InvalidOptions
@@ -155,6 +155,18 @@ def _wrong_seconds(value: object, *, zero: bool) -> str:
     return ""
 
 
+def judged(looks: int, health: Health) -> bool | None:
+    """Say whether a target that was accepted is still well; None: too early to tell.
+
+    Args:
+        looks: so many good looks in a row, or, below 0, so many bad ones.
+        health: the rule by which it was accepted.
+    """
+    if looks >= health.success_threshold:
+        return True
+    return False if looks <= -health.failure_threshold else None
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Check again at `next_at`, in elapsed seconds; at the deadline it is over."""
@@ -181,8 +193,7 @@ class Unhealthy:
 Says = Wait | Healthy | Unhealthy
 
 
-@dataclass(frozen=True, slots=True)
-class HealthGate:
+class HealthGate(NamedTuple):
     """One verification of one target, as heard so far; `says` is what follows."""
 
     health: Health
@@ -209,14 +220,14 @@ class HealthGate:
             if answer is Answer.OK
             else self._failed(detail, is_error=answer is Answer.ERROR)
         )
-        return replace(heard, says=heard._verdict(elapsed_seconds))
+        return heard._replace(says=heard._verdict(elapsed_seconds))
 
     def overdue(self, elapsed_seconds: float) -> HealthGate:
         """Return the gate when its time has run out without a verdict."""
         if not isinstance(self.says, Wait):
             return self
         end = Unhealthy(Reason.DEADLINE, self.detail, elapsed_seconds)
-        return replace(self, says=end)
+        return self._replace(says=end)
 
     def _succeeded(self, elapsed: float, detail: str) -> HealthGate:
         successes = self.successes + 1

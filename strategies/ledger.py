@@ -60,6 +60,7 @@ class Ledger:
         rows: one for each operation, by direction and position; the shifts' positions
             follow those of the targets.
         available: whether each target, by position, is healthy as far as is known.
+        removed: positions of targets that are gone, to be skipped by their batch.
         events: (at, facts), in order; `replay` of them gives `progress`.
         due_at: when the machine wants to be flushed at the latest; None for never.
     """
@@ -77,6 +78,8 @@ class Ledger:
         self._standby = set(plan.router.standby) if plan.router else set()
         spare = self._standby or {s.id for s in plan.skipped}
         self._spare = len(spare - set(unavailable_ids))
+        #: Positions of targets that were removed since the plan was made.
+        self.removed: set[int] = set()
         self._queues = Queues()
         self._moves = 0
         self._start: Start | None = None
@@ -111,6 +114,7 @@ class Ledger:
     ) -> list[Claim]:
         """Settle reports, do what the machine decides, and claim up to `places`."""
         self._settle(reports, at)
+        self._count_standby(at)
         self._run(at)
         claims = self._claim(places, at)
         self._close(at)
@@ -138,8 +142,11 @@ class Ledger:
         """Store what was seen of accepted targets, by position.
 
         One that had succeeded regresses when it is seen unhealthy, and recovers when it
-        is seen healthy again; all else is left as it is.
+        is seen healthy again; all else is left as it is. Once a return is planned it
+        is the return that says how its targets are.
         """
+        if self.progress.return_planned:
+            return
         changes = []
         for position, is_healthy in healthy.items():
             row = self.rows.get((Direction.FORWARD, position))
@@ -155,8 +162,22 @@ class Ledger:
         self._run(at)
         self._close(at)
 
+    def adopt(self, at: datetime) -> None:
+        """Note that all of it was touched by an earlier deployment, which is over.
+
+        A return asked for next takes it back as if it were this one's own.
+        """
+        for row in self.in_state(Direction.FORWARD, _S.PENDING):
+            row.attempt += 1
+            self._move([_Change(row, _S.RUNNING, False)], at)
+            self._move([self._kept(row, _S.SUCCEEDED)], at)
+        self._close(at)
+
     def standby_changed(self, count: int) -> None:
-        """Note how many targets of the slot that serves are healthy now."""
+        """Note how many targets of the slot that serves are healthy now.
+
+        The next flush counts them anew, before anything is claimed.
+        """
         self._spare = count
 
     def in_state(self, direction: Direction, *states: OperationState) -> list[Row]:
@@ -188,16 +209,19 @@ class Ledger:
         if report.state is _S.RELEASED:
             row.attempt -= 1
             return _Change(row, _S.RELEASED, self._healthy(row))
-        failed = report.state is _S.FAILED
-        state = self._after_failure(row) if failed else report.state
+        state = self._after_retry(row, report.state)
         said = report.available
         return _Change(row, state, report.state in _GOOD if said is None else said)
 
-    def _after_failure(self, row: Row) -> OperationState:
+    def _after_retry(self, row: Row, state: OperationState) -> OperationState:
+        undone = state is _S.PENDING and row.state is _S.UNKNOWN
+        if state is not _S.FAILED and not undone:
+            return state
+        after = operations.after_doubt if undone else operations.after_failure
         retries = self.plan.course.limits.retries
         if row.direction is Direction.RETURN:
             retries = operations.return_retries(retries)
-        return operations.after_failure(
+        return after(
             attempt=row.attempt,
             retries=retries,
             may_claim=self.progress.may_retry(row.direction),
@@ -274,7 +298,9 @@ class Ledger:
         for row in rows:
             row.attempt += 1
             row.was_available = was_available[row.position]
-        self._move([_Change(row, _S.RUNNING, False) for row in rows], at)
+        # In the order in which the journal folds them: those that cost no room first.
+        ordered = sorted(rows, key=lambda row: was_available[row.position])
+        self._move([_Change(row, _S.RUNNING, False) for row in ordered], at)
         return [self._numbered(row) for row in rows]
 
     def _numbered(self, row: Row) -> Claim:
@@ -324,6 +350,10 @@ class Ledger:
             self.rows[Direction.FORWARD, position]
             for position in range(action.start, action.stop)
         ]
+        gone = [r for r in rows if r.position in self.removed and r.state is _S.PENDING]
+        self._move([_Change(row, _S.SKIPPED, False) for row in gone], at)
+        if gone:
+            self._queues.drop(Direction.FORWARD, self.removed)
         pending = [row for row in rows if row.state is _S.PENDING]
         self._fold(
             BatchOpened(
@@ -377,6 +407,12 @@ class Ledger:
         targets = [row for row in waiting if row.kind is not Kind.SHIFT]
         unavailable = sum(not self._serves(row) for row in targets)
         self._fold(Recounted(self._counted(), unavailable), at)
+
+    def _count_standby(self, at: datetime) -> None:
+        """Count what serves anew if it has changed: traffic may be about to return."""
+        p = self.progress
+        if self._standby and p.rest is None and p.available != self._counted():
+            self._recount(at)
 
     def _revive_return(self, _: ReviveReturn, at: datetime) -> None:
         rows = self.in_state(Direction.RETURN, _S.FAILED, _S.UNRESOLVED)

@@ -9,7 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from strategies.states import Direction, OperationState
+from strategies.health import Health
+from strategies.states import Direction, Kind, OperationState
+
+#: So many attempts beyond the retries may be lost, and found not done, before it counts
+#: as a failure: workers die and lines break, but not each time on the same target.
+REDOS = 3
 
 
 @dataclass(frozen=True)
@@ -30,16 +35,28 @@ class FirstLook(StrEnum):
     FOUND_DONE = "found_done"
     #: It runs a third version: record that as its own before changing it.
     DRIFT = "drift"
+    #: It is not as the plan says, and must not be changed from there.
+    REFUSE = "refuse"
+
+
+#: How a switch is verified: by reading back, until the router says so.
+READ_BACK = Health(
+    interval_seconds=0.5, min_healthy_seconds=0, deadline_seconds=10, timeout_seconds=5
+)
 
 
 @dataclass(frozen=True)
 class Move:
-    """What one operation wants: from which version to which, in which attempt."""
+    """What one operation wants: from which version to which, in which attempt.
+
+    The versions of a shift are the slots that traffic leaves and enters.
+    """
 
     direction: Direction
     from_version: str | None
     to_version: str | None
     attempt: int
+    kind: Kind = Kind.DEPLOY
 
 
 def first_look(move: Move, seen: Sight) -> FirstLook:
@@ -49,6 +66,8 @@ def first_look(move: Move, seen: Sight) -> FirstLook:
         move: with the attempt that is under way, 1 for the first.
         seen: what the probe saw.
     """
+    if move.kind is Kind.SHIFT:
+        return _look_at_router(move, seen)
     if _forced(move) and seen.version == move.to_version:
         # It was asked for although it is there already: seeing it proves nothing.
         return FirstLook.APPLY
@@ -62,6 +81,19 @@ def first_look(move: Move, seen: Sight) -> FirstLook:
         # and the way back must not lead there.
         return FirstLook.DRIFT
     return FirstLook.APPLY
+
+
+def _look_at_router(move: Move, seen: Sight) -> FirstLook:
+    """Traffic is led only from where the plan says it is.
+
+    Found at its goal, a first switch was made by somebody else, for reasons that are
+    not ours; a return, or a further attempt, is simply done.
+    """
+    first = move.direction is Direction.FORWARD and move.attempt == 1
+    if seen.version == move.to_version and not first:
+        return FirstLook.SKIP if move.attempt == 1 else FirstLook.FOUND_DONE
+    expected = seen.version == move.from_version
+    return FirstLook.APPLY if expected else FirstLook.REFUSE
 
 
 def settled(move: Move, seen: Sight, *, may_redo: bool) -> OperationState:
@@ -79,6 +111,8 @@ def settled(move: Move, seen: Sight, *, may_redo: bool) -> OperationState:
     """
     if seen.version == move.to_version and not _forced(move):
         return OperationState.SUCCEEDED if seen.healthy else OperationState.VERIFYING
+    if move.kind is Kind.VERIFY:
+        return OperationState.PENDING  # it only looked, and may look again
     if seen.version == move.from_version and may_redo:
         return OperationState.PENDING
     return OperationState.UNRESOLVED
@@ -87,7 +121,8 @@ def settled(move: Move, seen: Sight, *, may_redo: bool) -> OperationState:
 def _forced(move: Move) -> bool:
     """Whether a version is laid down again over itself."""
     forward = move.direction is Direction.FORWARD
-    return forward and move.from_version == move.to_version
+    same = move.from_version == move.to_version
+    return forward and same and move.kind is Kind.DEPLOY
 
 
 def after_failure(*, attempt: int, retries: int, may_claim: bool) -> OperationState:
@@ -96,6 +131,16 @@ def after_failure(*, attempt: int, retries: int, may_claim: bool) -> OperationSt
     A deployment that is stopping does not try again: the failure counts at once.
     """
     again = may_claim and attempt <= retries
+    return OperationState.PENDING if again else OperationState.FAILED
+
+
+def after_doubt(*, attempt: int, retries: int, may_claim: bool) -> OperationState:
+    """Say whether an attempt that was lost, and was found not done, is made again.
+
+    A crash is ordinary, so it costs no retry at first; but one that is lost each time
+    has failed. A deployment that is stopping leaves undone what is not done.
+    """
+    again = not may_claim or attempt <= retries + REDOS
     return OperationState.PENDING if again else OperationState.FAILED
 
 

@@ -18,6 +18,8 @@ from strategies.steps import Course, later
 
 #: Raised whenever the canonical form changes its meaning; part of every hash.
 PLAN_FORMAT = 1
+#: What the two sides are called where no router names them: old, new.
+SLOTS = ("blue", "green")
 
 OptionValue: TypeAlias = "str | int | bool | list[OptionValue] | None"
 
@@ -27,7 +29,8 @@ class Candidate:
     """A selected target as it was when the plan was made.
 
     `version` is the one it runs now, None when nobody knows. `came_from` is set for a
-    target that an earlier deployment has left half done: what it goes back to.
+    target that an earlier deployment has left half done: what it goes back to. One that
+    `goes_to` a version of its own does not follow the others.
     """
 
     id: str
@@ -37,6 +40,7 @@ class Candidate:
     driver_digest: str = ""
     zone: str | None = None
     came_from: str | None = None
+    goes_to: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class PlannedTarget:
     """One row of the work set; its index in the plan is its position.
 
     `found` is the version it ran when the plan was made, where that is not the one it
-    goes back to.
+    goes back to; `to_version` is its goal, where that is not the plan's.
     """
 
     id: str
@@ -67,6 +71,7 @@ class PlannedTarget:
     slot: str | None = None
     driver_digest: str = ""
     found: str | None = later(None)
+    to_version: str | None = later(None)
 
     @property
     def seen_version(self) -> str | None:
@@ -145,7 +150,8 @@ def is_written(f: Field[Any], value: object) -> bool:
 
 def _row(target: PlannedTarget) -> list[str | None]:
     row = [target.id, target.from_version, target.slot, target.driver_digest]
-    return row if target.found is None else [*row, target.found]
+    further = [target.found, target.to_version]
+    return [*row, *further] if any(further) else row
 
 
 def _canonical(value: object) -> object:

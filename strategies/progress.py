@@ -89,7 +89,7 @@ class Progress:
     floor: int = 0
     #: Claims whose release was not recorded; 0 means that nothing was ever touched.
     claims: int = 0
-    #: Claims that only look, likewise: these touch nothing.
+    #: Targets that were only looked at: these are not touched.
     looks: int = later(0)
     intent: Intent = Intent.NONE
     hold: Held | None = None
@@ -142,7 +142,9 @@ class Progress:
         if not self.course.limits.returns_targets:
             return 0
         begun = self.course.work - self.whole.pending - self.whole.skipped
-        return max(begun - self.looks, min(self.claims, 1))
+        # With nothing pending, what else was claimed is a router.
+        retried = min(self.claims, 1) if self.whole.pending else 0
+        return max(begun - self.looks, retried)
 
     @property
     def state(self) -> State:

@@ -56,6 +56,12 @@ def create_strategy(name: str, **options: Any) -> DeploymentStrategy:
     return strategy(**options)
 
 
+def attended_options(name: str) -> dict[str, Any]:
+    """Return the options of a strategy that differ where people watch and decide."""
+    strategy = _STRATEGIES.get(name)
+    return dict(strategy.attended) if strategy else {}
+
+
 def health_from(values: Mapping[str, Any]) -> Health:
     """Return the health rule made of texts or numbers by field name.
 

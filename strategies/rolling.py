@@ -24,7 +24,9 @@ class RollingDeployment(DeploymentStrategy):
             a growing list of these whose last one is repeated: `1`, `"30%"`,
             `[1, 5, "25%"]`.
         delay_seconds: the wait between batches; there is none after the last.
-        health_check: the library's own check of a target; the dashboard has `health`.
+        health_check: the library's own check, called with a target after its deploy,
+            and again while it is watched; false or raising means unhealthy. The
+            dashboard has `health` instead.
         max_failure_percent: failed targets tolerated in one batch, in percent of it.
             More halt it, and so does a batch that fails as a whole.
         window: keep as many targets open as a batch has, instead of waiting for whole

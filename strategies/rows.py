@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from strategies.messages import Start
@@ -81,6 +82,13 @@ class Queues:
         """Let a row wait; a return is taken from the highest position down."""
         sign = -1 if row.direction is Direction.RETURN else 1
         heapq.heappush(self._heaps[row.direction, is_available], sign * row.position)
+
+    def drop(self, direction: Direction, positions: Collection[int]) -> None:
+        """Let these wait no more."""
+        for (whose, _), heap in self._heaps.items():
+            if whose is direction:
+                heap[:] = [p for p in heap if abs(p) not in positions]
+                heapq.heapify(heap)
 
     def pop(self, start: Start, at_most: int) -> list[int]:
         """Take positions off the queues, in the order of their direction."""

@@ -199,7 +199,7 @@ def verdict(p: Progress) -> Halted | None:
         # failures to go from the batch's first would have been passed first.
         before = p.whole.failed - p.batch_tally.failed
         return fleet if fleet.observed - before <= batch.observed else batch
-    return fleet or batch or _stage_verdict(p) or _time_verdict(p)
+    return fleet or batch or _stage_verdict(p) or _switch_verdict(p) or _time_verdict(p)
 
 
 def evidence_span(p: Progress, halted: Halted) -> tuple[int, int]:
@@ -256,6 +256,17 @@ def _stage_verdict(p: Progress) -> Halted | None:
         if failed > tolerated:
             return Halted("success_threshold", tolerated + 1, tolerated, sample)
     return None
+
+
+def _switch_verdict(p: Progress) -> Halted | None:
+    """Refuse traffic to targets whose failures would fail the deployment at its end."""
+    if not isinstance(p.current, Shift) or not p.shifts.pending:
+        return None
+    ended, failed = _completed(p), p.whole.failed
+    if ended.state is not State.FAILED:
+        return None
+    tolerated = failed - 1 if ended.reason == "nothing_succeeded" else 0
+    return Halted(ended.reason, tolerated + 1, tolerated, p.course.work)
 
 
 def _time_verdict(p: Progress) -> Halted | None:

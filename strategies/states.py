@@ -133,7 +133,10 @@ OPERATION_TRANSITIONS: dict[OperationState, frozenset[OperationState]] = {
         }
     ),
     _S.VERIFYING: frozenset({_S.SUCCEEDED, _S.FAILED, _S.PENDING}),
-    _S.UNKNOWN: frozenset({_S.SUCCEEDED, _S.VERIFYING, _S.PENDING, _S.UNRESOLVED}),
+    # Failed: lost once too often, and not done.
+    _S.UNKNOWN: frozenset(
+        {_S.SUCCEEDED, _S.VERIFYING, _S.PENDING, _S.UNRESOLVED, _S.FAILED}
+    ),
     _S.UNRESOLVED: frozenset({_S.SUCCEEDED, _S.PENDING, _S.FAILED}),
     _S.SUCCEEDED: frozenset({_S.FAILED}),
     _S.FAILED: frozenset({_S.SUCCEEDED, _S.PENDING}),

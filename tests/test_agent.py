@@ -238,6 +238,41 @@ class TestStore:
         with pytest.raises(SystemExit, match=said):
             reference.Agent(config, reference.Stats())
 
+    @pytest.mark.parametrize(
+        "cut", [b'{"promised": 9', b'{"prom\0\0\0\0 9}\n', b"\0\0\n"]
+    )
+    def test_a_line_that_a_crash_cut_off_was_never_answered(
+        self, tmp_path: Path, cut: bytes
+    ) -> None:
+        config = {"state_dir": str(tmp_path), "version": "1.0"}
+        agent = reference.Agent(config, reference.Stats())
+        agent._save(promised=7)
+        agent.store.close()
+        with (tmp_path / "state.json").open("ab") as file:
+            file.write(cut)
+        again = reference.Agent(config, reference.Stats())
+        again.store.close()
+        assert again.state["promised"] == 7
+
+    def test_reads_what_an_earlier_agent_kept(self, tmp_path: Path) -> None:
+        kept = {"version": "3.0", "promised": 7, "last": None}
+        (tmp_path / "state.json").write_text(json.dumps(kept))
+        agent = reference.Agent({"state_dir": str(tmp_path)}, reference.Stats())
+        agent.store.close()
+        assert agent.state == kept
+
+    def test_does_not_grow_for_ever(self, tmp_path: Path) -> None:
+        config = {"state_dir": str(tmp_path), "version": "1.0", "fsync": False}
+        agent = reference.Agent(config, reference.Stats())
+        for fence in range(1, 5000):
+            agent._save(promised=fence)
+        agent.store.close()
+        kept = (tmp_path / "state.json").stat().st_size
+        assert kept <= reference.MAX_STATE_BYTES
+        again = reference.Agent(config, reference.Stats())
+        again.store.close()
+        assert again.state["promised"] == 4999
+
     def test_without_a_disk_nothing_is_promised_or_done(
         self, inside: Inside, tmp_path: Path
     ) -> None:

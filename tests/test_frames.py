@@ -10,7 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deployctl import frames
+from deployctl.frames import BEATS
 from deployctl.models import Deployment, Event
+from deployctl.services import workers
+from deployctl.settings import BASE_DIR
 from strategies import wire
 from strategies.states import OperationState
 from tests.live.pages import Hands, Page, rows_grid, started
@@ -94,13 +97,22 @@ def test_a_frame_of_differences_holds_only_what_changed() -> None:
     assert {letter for _, letter in frame["cells"]} <= {"s", "r"}
 
 
-def test_a_page_that_is_up_to_date_costs_no_rendering() -> None:
+def test_a_page_that_is_up_to_date_costs_hardly_anything() -> None:
     _, deployment = started(20)
     seq = Deployment.objects.get(pk=deployment.pk).seq
     with CaptureQueriesContext(connection) as asked:
         frame = frames.since(deployment.pk, seq)
-    assert (frame["from"], frame["to"], frame["html"]) == (seq, seq, {})
-    assert not [query for query in asked if "deployctl_operation" in query["sql"]]
+    assert (frame["from"], frame["to"], set(frame["html"])) == (seq, seq, {BEATS})
+    assert len([q for q in asked if "deployctl_operation" in q["sql"]]) == 1
+
+
+def test_a_page_that_has_everything_hears_the_workers_beat() -> None:
+    _, deployment = started(20)
+    hands, page = Hands(deployment), Page(deployment.pk)
+    workers.beat(hands.worker_id)
+    assert page.html[BEATS] != Page(deployment.pk).html[BEATS], "it beats unheard"
+    page.catch_up(page.seq)
+    page.check()
 
 
 def test_a_page_too_far_behind_is_given_everything(
@@ -121,6 +133,19 @@ def test_a_page_too_far_behind_is_given_everything(
 def test_a_page_with_no_history_of_ours_is_given_everything(seq: int) -> None:
     _, deployment = started(20)
     assert "grid" in frames.since(deployment.pk, seq)
+
+
+def test_a_frame_names_the_picture_of_the_tab() -> None:
+    place, deployment = started(2)
+    icons = [frames.full(deployment.pk)["icon"]]
+    place.press(deployment, "pause")
+    icons.append(frames.full(deployment.pk)["icon"])
+    place.press(deployment, "resume")
+    Hands(deployment).run()
+    icons.append(frames.full(deployment.pk)["icon"])
+    names = ("running", "paused", "done")
+    assert icons == [f"/static/favicon-{name}.svg" for name in names]
+    assert all((BASE_DIR / icon.lstrip("/")).is_file() for icon in icons)
 
 
 def test_a_draft_has_a_frame_too() -> None:

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 
 from deployctl.models import Application, Deployment, Environment
 from deployctl.queries import plans
-from deployctl.services import deployments, fleet, people, versions
+from deployctl.services import deployments, fleet, people, planning, versions
 from strategies import folds, wire
 from strategies.progress import Progress
 
@@ -76,7 +76,7 @@ def started(on: Fleet, at_once: int, *, window: bool) -> tuple[int, float]:
         "health": NO_BAKE,
     }
     where = on.application, on.environment, version
-    plan = deployments.plan_deployment(*where, "rolling", options)
+    plan = planning.plan_deployment(*where, "rolling", options)
     row = deployments.create_deployment(*where, plan, by=on.by)
     began = time.perf_counter()
     deployments.start_deployment(row.pk, by=on.by)

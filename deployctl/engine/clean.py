@@ -48,9 +48,22 @@ def text(raw: bytes | str, *, head: int = HEAD_CHARS, tail: int = TAIL_CHARS) ->
 
 def line(raw: bytes | str, *, limit: int = LINE_CHARS) -> str:
     """Return `raw` as one harmless line of at most `limit` characters."""
+    if _is_plain(raw, limit):
+        return str(raw)
     # Cleaning is linear, but a line needs no megabyte of it.
     flat = _SPACE.sub(" ", text(raw[: limit * 8])).strip()
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def _is_plain(raw: bytes | str, limit: int) -> bool:
+    """Whether nothing could be cleaned away: most lines are a version, or nothing."""
+    return (
+        isinstance(raw, str)
+        and len(raw) <= limit
+        and raw.isascii()
+        and raw.isprintable()
+        and " " not in raw
+    )
 
 
 def _bounded(whole: str, head: int, tail: int) -> str:

@@ -20,8 +20,8 @@ from django.db import Error, connection
 
 from deployctl.engine import crash
 from deployctl.engine.beats import Beats
-from deployctl.engine.drivers.base import Driver
 from deployctl.engine.operate import Runner
+from deployctl.engine.outside import Outside
 from deployctl.models import Deployment
 from deployctl.queries import engine as queries
 from deployctl.services import journal
@@ -30,7 +30,8 @@ from deployctl.services.journal import Answer, Ask
 from deployctl.services.operations import Report
 from deployctl.settings import Engine as Settings
 from strategies.health import Health
-from strategies.states import OperationState
+from strategies.operations import READ_BACK
+from strategies.states import Kind, OperationState
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -81,14 +82,12 @@ class Engine:
         self,
         worker_id: int,
         beats: Beats,
-        driver: Callable[[str], Driver],
-        fenced: list[str],
+        outside: Outside,
         settings: Settings,
     ) -> None:
         self.worker_id = worker_id
         self._beats = beats
-        self._driver = driver
-        self._fenced = fenced
+        self._outside = outside
         self._settings = settings
         self._desk = Desk()
         self._held: dict[int, Held] = {}
@@ -126,7 +125,7 @@ class Engine:
     async def poll(self) -> None:
         """Look at every live deployment now and then, whatever was heard."""
         while not self._stopping:
-            for deployment_id in await self._asked(queries.live_deployments) or ():
+            for deployment_id in await self.asked(queries.live_deployments) or ():
                 self.look(deployment_id)
             await asyncio.sleep(self._settings.poll_seconds)
 
@@ -134,7 +133,7 @@ class Engine:
         """Look for due timers, dead workers and operations that nobody holds."""
         dead = self._settings.dead_after_seconds
         while not self._stopping:
-            due = await self._asked(lambda: queries.due_deployments(dead))
+            due = await self.asked(lambda: queries.due_deployments(dead))
             for deployment_id in due or ():
                 self.look(deployment_id, sweep=True)
             await asyncio.sleep(self._settings.sweep_seconds)
@@ -206,7 +205,9 @@ class Engine:
             worker_id=self.worker_id,
             reports=tuple(reports.values()),
             places=self._places(reports),
-            fenced=self._fenced,
+            kinds=self._outside.kinds,
+            fenced=self._outside.fenced,
+            fenced_routers=self._outside.fenced_routers,
             dead_seconds=self._settings.dead_after_seconds,
             sweep=sweep,
             quiet=asked_at - seen.rung_at < RING_SECONDS,
@@ -309,29 +310,22 @@ class Engine:
             before.task.cancel()
         self._desk.reports.get(claim.deployment_id, {}).pop(claim.operation_id, None)
         held = self._held[claim.operation_id] = Held(claim)
-        held.task = asyncio.create_task(self._guarded(claim, health, asked_at))
+        loop = asyncio.get_running_loop()
+        held.task = loop.create_task(self._guarded(claim, health, asked_at))
 
     async def _guarded(self, claim: Claim, health: Health, asked_at: float) -> None:
         """Run one claim; a fault of ours leaves its outcome unknown, never unsaid."""
         try:
-            driver = self._driver(claim.driver)
-        except LookupError as error:
-            # Nothing was sent, or nobody here can ever find out what became of it.
-            doubt = claim.state is OperationState.UNKNOWN
-            state = OperationState.UNRESOLVED if doubt else OperationState.FAILED
-            self._report_fault(claim, state, str(error))
-            return
-        try:
+            driver = self._outside.of(claim)
+            health = READ_BACK if claim.kind is Kind.SHIFT else health
             await Runner(claim, driver, health, self, asked_at).run()
         except Exception as error:
             log.exception("operation.fault", operation=claim.operation_id)
             await asyncio.sleep(FAULT_SECONDS)
             text = f"the worker failed: {type(error).__name__}"
-            self._report_fault(claim, OperationState.UNKNOWN, text)
-
-    def _report_fault(self, claim: Claim, state: OperationState, text: str) -> None:
-        said = Report(claim.operation_id, claim.fence, state, error=text)
-        self.report(claim, said)
+            unknown = OperationState.UNKNOWN
+            said = Report(claim.operation_id, claim.fence, unknown, error=text)
+            self.report(claim, said)
 
     # -- doubt -----------------------------------------------------------------
 
@@ -340,7 +334,7 @@ class Engine:
 
         That happens when a commit was done and its answer was lost: nothing was sent.
         """
-        rows = await self._asked(lambda: queries.held_by(self.worker_id))
+        rows = await self.asked(lambda: queries.held_by(self.worker_id))
         if rows is None:
             return
         self._in_doubt = False
@@ -371,7 +365,7 @@ class Engine:
             row.id, row.fence, state, let_go=not running
         )
 
-    async def _asked(self, query: Callable[[], T]) -> T | None:
+    async def asked(self, query: Callable[[], T]) -> T | None:
         """Run a query on the journal's thread; None if the database is away."""
         loop = asyncio.get_running_loop()
         try:

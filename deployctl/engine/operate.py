@@ -7,11 +7,11 @@ finding means is `strategies.operations`' word, and nothing is stored here.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Protocol
 
 from deployctl.engine import clean, crash
 from deployctl.engine.drivers.base import (
+    Applied,
     Driver,
     DriverError,
     NotSent,
@@ -26,7 +26,7 @@ from deployctl.services.claims import Claim
 from deployctl.services.operations import Report
 from strategies.health import Health, Healthy
 from strategies.operations import FirstLook, Move, Sight, first_look, settled
-from strategies.states import OperationState
+from strategies.states import Kind, OperationState
 
 _S = OperationState
 #: A probe that takes longer than this is a failed one.
@@ -51,21 +51,31 @@ class Desk(Protocol):
         """Hand in a finding and wait until it is stored; False if it was refused."""
 
 
-@dataclass(frozen=True)
 class Runner:
     """Carries out one claim. `asked_at` is the loop's time before it was asked for."""
 
-    claim: Claim
-    driver: Driver
-    health: Health
-    desk: Desk
-    asked_at: float
+    def __init__(
+        self, claim: Claim, driver: Driver, health: Health, desk: Desk, asked_at: float
+    ) -> None:
+        self.claim, self.driver, self.desk = claim, driver, desk
+        self.health, self.asked_at = health, asked_at
+        self._loop = asyncio.get_running_loop()
+        self._target = TargetRef(
+            str(claim.subject_id), claim.name, claim.address, claim.settings
+        )
+        self._move = Move(
+            claim.direction,
+            claim.from_version,
+            claim.to_version,
+            claim.attempt,
+            claim.kind,
+        )
 
     async def run(self) -> None:
         """Do what the claim is for, and report how it ended."""
         state = self.claim.state
         if state is _S.RUNNING:
-            report = await self._change()
+            report = await self._begin()
         elif state is _S.VERIFYING:
             report = await self._verify(self._left(self.claim.verify_seconds))
         else:
@@ -75,23 +85,31 @@ class Runner:
 
     # -- a new effect ---------------------------------------------------------
 
-    async def _change(self) -> Report:
+    async def _begin(self) -> Report:
         crash.point("after_claim")
         if self.claim.to_version is None:
             text = "no earlier version is known to go back to"
             return self._said(_S.FAILED, text, available=None)
         if not self.desk.may_apply(self.claim):
             return self._released()
+        if self.claim.kind is Kind.VERIFY:
+            return await self._verify(self.health.deadline_seconds)
+        return await self._change()
+
+    async def _change(self) -> Report:
         try:
             probe = await self._probe()
         except (ProbeFailed, StaleFence) as error:
             return self._said(_S.FAILED, f"could not be asked: {error}")
         crash.point("after_probe")
-        seen = Sight(probe.version, probe.healthy)
-        look = first_look(self._move, seen)
+        look = first_look(self._move, Sight(probe.version, probe.healthy))
         if look in (FirstLook.SKIP, FirstLook.FOUND_DONE):
             found = _S.SKIPPED if look is FirstLook.SKIP else _S.SUCCEEDED
             return self._said(found, available=True, observed=probe.version)
+        if look is FirstLook.REFUSE:
+            serves = f"it serves {probe.version or 'nothing known'}"
+            text = f"{serves}, not {self.claim.from_version} as the plan says"
+            return self._said(_S.FAILED, text, observed=probe.version)
         if look is FirstLook.DRIFT:
             drift = self._said(_S.RUNNING, observed=probe.version, drift=True)
             if not await self.desk.committed(self.claim, drift):
@@ -117,14 +135,29 @@ class Runner:
                 _S.FAILED, text, available=before.healthy, observed=before.version
             )
         crash.point("after_apply")
+        if not applied.ok and claim.kind is Kind.SHIFT:
+            return await self._read_back(applied)
         if not applied.ok:
             return self._said(_S.FAILED, applied.error, output=applied.output)
         return await self._verify(self.health.deadline_seconds, applied.output)
 
+    async def _read_back(self, applied: Applied) -> Report:
+        """Say how a switch that was refused has ended: nobody believes its word."""
+        try:
+            probe = await self._probe()
+        except (ProbeFailed, StaleFence) as error:
+            text = f"{applied.error}; it could not be read back: {error}"
+            return self._said(_S.UNKNOWN, text, output=applied.output)
+        if probe.version == self.claim.to_version:
+            return self._said(_S.SUCCEEDED, available=True, observed=probe.version)
+        serves = f"{applied.error}; it serves {probe.version or 'nothing known'}"
+        return self._said(
+            _S.FAILED, serves, output=applied.output, observed=probe.version
+        )
+
     async def _verify(self, seconds: float, output: str = "") -> Report:
-        loop = asyncio.get_running_loop()
         patience = 0.0 if self._takes_time() else SAY_VERIFYING_SECONDS
-        said = loop.call_later(patience, self._say_verifying)
+        said = self._loop.call_later(patience, self._say_verifying)
         last = Probe(None, healthy=False)
 
         async def ask(left: float) -> Probe:
@@ -201,18 +234,8 @@ class Runner:
 
     # -- small things -----------------------------------------------------------
 
-    @property
-    def _target(self) -> TargetRef:
-        c = self.claim
-        return TargetRef(str(c.target_id), c.name, c.address, c.settings)
-
-    @property
-    def _move(self) -> Move:
-        c = self.claim
-        return Move(c.direction, c.from_version, c.to_version, c.attempt)
-
     def _left(self, seconds: float) -> float:
-        passed = asyncio.get_running_loop().time() - self.asked_at
+        passed = self._loop.time() - self.asked_at
         return max(0.0, seconds - passed)
 
     async def _probe(self) -> Probe:

@@ -42,7 +42,8 @@ async def verify(
         health = replace(health, deadline_seconds=limit)
     gate = HealthGate.opened(health)
     while isinstance(says := gate.says, Wait):
-        await _until(began + says.next_at, clock, sleep)
+        if says.next_at:
+            await _until(began + says.next_at, clock, sleep)
         left = limit - (clock() - began)
         if left <= 0:
             gate = gate.overdue(clock() - began)
@@ -71,7 +72,7 @@ async def _asked(ask: Ask, seconds: float, version: str | None) -> tuple[Answer,
     except Exception as error:
         # Whatever a check raises is the check's failure, and must not stop others.
         return Answer.ERROR, clean.line(str(error) or type(error).__name__)
-    detail = clean.line(probe.detail)
+    detail = clean.line(probe.detail) if probe.detail else ""
     if version is not None and probe.version != version:
         found = clean.line(probe.version or "an unknown version")
         return Answer.FAILED, f"is at {found}, not at {version}. {detail}".strip()

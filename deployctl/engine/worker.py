@@ -24,6 +24,8 @@ from deployctl import __version__, doorbell, environment
 from deployctl.engine import drivers
 from deployctl.engine.beats import Beats
 from deployctl.engine.loop import Engine
+from deployctl.engine.outside import Outside
+from deployctl.engine.watch import Watch
 from deployctl.services import workers
 
 log = structlog.get_logger()
@@ -61,8 +63,8 @@ async def run() -> None:
         worker_id, beat_seconds=timing.beat_seconds, trust_seconds=timing.trust_seconds
     )
     beats.start()
-    pool = drivers.Drivers()
-    engine = Engine(worker_id, beats, pool.of, fenced_kinds(), timing)
+    outside = Outside()
+    engine = Engine(worker_id, beats, outside, timing)
     log.info("worker.started", worker=worker_id, pid=os.getpid())
     tasks = [
         asyncio.create_task(job)
@@ -77,13 +79,17 @@ async def run() -> None:
             ).handle(),
         )
     ]
+    watch = asyncio.create_task(Watch(outside, timing, engine.asked).run())
+    tasks.append(watch)
     ended = asyncio.create_task(stopped.wait())
     done, _ = await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    # Who is told to leave may see what else is being stopped: that is no regression.
+    watch.cancel()
     await engine.stop(PATIENCE_SECONDS)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await pool.close()
+    await outside.close()
     beats.stop()
     await asyncio.to_thread(workers.leave, worker_id)
     log.info("worker.left", worker=worker_id)
@@ -91,15 +97,9 @@ async def run() -> None:
         task.result()
 
 
-def fenced_kinds() -> list[str]:
-    """Return the kinds of targets that refuse a lower fence by themselves."""
-    return [
-        kind for kind in drivers.kinds() if drivers.get(kind).abilities.checks_fence
-    ]
-
-
 def _arrive() -> int:
-    return workers.arrive(socket.gethostname(), os.getpid(), __version__)
+    kinds = drivers.kinds()
+    return workers.arrive(socket.gethostname(), os.getpid(), __version__, kinds)
 
 
 async def _hear() -> None:

@@ -86,6 +86,17 @@ class Watch:
             self.html = dict(seen.html)
         self.seq = seen.seq
 
+    def beat(self, units: dict[str, str]) -> None:
+        """Say to every viewer how far this is, with the units that go on changing.
+
+        They are known from now on, as those of a frame are: a viewer that misses this
+        begins anew.
+        """
+        text = json.dumps({"kind": "hb", "seq": self.seq, "html": units})
+        self.html.update(units)
+        for viewer in self.viewers:
+            viewer.put(text)
+
     def _hand(
         self, seen: frames.Look, viewers: set[Viewer], known: dict[str, str]
     ) -> None:
@@ -181,13 +192,21 @@ class Hub:
                     watch.wake.set()
 
     async def _beat(self) -> None:
-        """Say to every viewer how far its deployment is, so that silence is a sign."""
+        """Say to every viewer that the line is alive, and what goes on meanwhile."""
         while True:
             await asyncio.sleep(self.pace.heartbeat_seconds)
-            for watch in self._watches.values():
-                text = json.dumps({"kind": "hb", "seq": watch.seq})
-                for viewer in watch.viewers:
-                    viewer.put(text)
+            await asyncio.gather(*map(self._pulse, self._watches.values()))
+
+    async def _pulse(self, watch: Watch) -> None:
+        seq, units = watch.seq, {}
+        try:
+            async with asyncio.timeout(self.pace.poll_seconds):
+                units = await self.read(lambda: frames.pulse(watch.deployment_id))
+        except Exception:
+            # The line is alive, whatever the database says; the next beat asks again.
+            log.exception("beats of deployment %s were not read", watch.deployment_id)
+        # What was read before the last frame must not come after it.
+        watch.beat(units if watch.seq == seq else {})
 
     async def _follow(self, watch: Watch) -> None:
         """Read one deployment when woken, and at the latest when it is time."""

@@ -13,7 +13,7 @@ class Pace:
 
     tick_seconds: float = env.number("DEPLOYCTL_LIVE_TICK_SECONDS", 0.25)
     poll_seconds: float = env.number("DEPLOYCTL_LIVE_POLL_SECONDS", 2)
-    heartbeat_seconds: float = env.number("DEPLOYCTL_LIVE_HEARTBEAT_SECONDS", 15)
+    heartbeat_seconds: float = env.number("DEPLOYCTL_LIVE_HEARTBEAT_SECONDS", 5)
     recheck_seconds: float = env.number("DEPLOYCTL_LIVE_RECHECK_SECONDS", 30)
     sockets_per_user: int = int(env.number("DEPLOYCTL_LIVE_SOCKETS_PER_USER", 50))
     # Frames that wait for one socket; the next one drops them all and resyncs.

@@ -5,10 +5,13 @@ from __future__ import annotations
 from deployctl.models.audit import Audit
 from deployctl.models.deployments import Command, Deployment, Event, Operation, Plan
 from deployctl.models.fleet import Application, Environment, Target, Version
+from deployctl.models.people import Attempts
+from deployctl.models.routers import Router
 from deployctl.models.workers import Worker
 
 __all__ = [
     "Application",
+    "Attempts",
     "Audit",
     "Command",
     "Deployment",
@@ -16,6 +19,7 @@ __all__ = [
     "Event",
     "Operation",
     "Plan",
+    "Router",
     "Target",
     "Version",
     "Worker",

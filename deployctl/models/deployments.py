@@ -7,7 +7,15 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from strategies.states import AT_REST, LIVE, OPEN, Direction, OperationState, State
+from strategies.states import (
+    AT_REST,
+    LIVE,
+    OPEN,
+    Direction,
+    Kind,
+    OperationState,
+    State,
+)
 
 LIVE_STATES = sorted(state.value for state in LIVE)
 REST_STATES = sorted(state.value for state in AT_REST)
@@ -15,7 +23,7 @@ OPEN_STATES = sorted(state.value for state in OPEN)
 
 
 def _choices(
-    kind: type[State] | type[Direction] | type[OperationState],
+    kind: type[State] | type[Direction] | type[OperationState] | type[Kind],
 ) -> list[tuple[str, str]]:
     return [(member.value, member.value.replace("_", " ")) for member in kind]
 
@@ -102,20 +110,28 @@ class Deployment(models.Model):
 
 
 class Operation(models.Model):
-    """One effect on one subject.
+    """One effect on one subject: a target, or the router of a shift.
 
-    A return's operation has the position of the forward one that it takes back.
+    A return's operation has the position of the forward one that it takes back. The
+    versions of a shift are the slots that traffic leaves and enters. One that
+    `regressed` had succeeded, and was seen unhealthy since.
     """
-
-    class Kind(models.TextChoices):
-        DEPLOY = "deploy"
-        RESTORE = "restore"
 
     deployment = models.ForeignKey(
         Deployment, models.PROTECT, related_name="operations", db_index=False
     )
-    kind = models.CharField(max_length=16, choices=Kind.choices)
-    target = models.ForeignKey("Target", models.PROTECT, related_name="operations")
+    kind = models.CharField(max_length=16, choices=_choices(Kind))
+    target = models.ForeignKey(
+        "Target", models.PROTECT, null=True, blank=True, related_name="operations"
+    )
+    router = models.ForeignKey(
+        "Router",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="operations",
+        db_index=False,
+    )
     direction = models.CharField(max_length=8, choices=_choices(Direction))
     position = models.IntegerField()
     step = models.IntegerField()
@@ -132,6 +148,7 @@ class Operation(models.Model):
     settle_by = models.DateTimeField(null=True, blank=True)
     from_version = models.CharField(max_length=128, null=True, blank=True)
     to_version = models.CharField(max_length=128, null=True, blank=True)
+    regressed = models.BooleanField(default=False, db_default=False)
     error = models.TextField(blank=True, default="")
     output = models.TextField(blank=True, default="")
     started_at = models.DateTimeField(null=True, blank=True)
@@ -147,6 +164,18 @@ class Operation(models.Model):
                 fields=["target"],
                 condition=Q(state__in=OPEN_STATES),
                 name="one_open_operation",
+            ),
+            models.UniqueConstraint(
+                fields=["router"],
+                condition=Q(state__in=OPEN_STATES),
+                name="one_open_shift",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=Kind.SHIFT.value, router__isnull=False)
+                & Q(target__isnull=True)
+                | ~Q(kind=Kind.SHIFT.value)
+                & Q(target__isnull=False, router__isnull=True),
+                name="one_subject",
             ),
         ]
         indexes = [

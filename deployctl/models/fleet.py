@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import F
 from django.db.models.functions import Now
 
 #: The one pattern for versions and names that reach a target: see `agent.py`.
@@ -88,6 +89,10 @@ class Target(models.Model):
     )
     fence = models.BigIntegerField(default=0)
     quiet_at = models.DateTimeField(null=True, blank=True)
+    #: When somebody last set out to look whether it is still well, and what was seen in
+    #: a row since: so many good looks, or, below 0, so many bad ones.
+    looked_at = models.DateTimeField(null=True, blank=True)
+    looks = models.IntegerField(default=0)
     created_at = models.DateTimeField(db_default=Now())
     removed_at = models.DateTimeField(null=True, blank=True)
 
@@ -95,6 +100,13 @@ class Target(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["application", "environment", "name"], name="target_once"
+            )
+        ]
+        indexes = [
+            models.Index(
+                F("looked_at").asc(nulls_first=True),
+                condition=models.Q(removed_at=None),
+                name="target_looked_at",
             )
         ]
 

@@ -12,6 +12,8 @@ class Worker(models.Model):
     host = models.CharField(max_length=200)
     pid = models.IntegerField()
     version = models.CharField(max_length=64)
+    #: The kinds of targets that it can reach; null if it did not say: any.
+    kinds = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(db_default=Now())
     beat_at = models.DateTimeField(db_default=Now())
     #: Set when it stopped by itself: its claims may be taken over at once.

@@ -16,19 +16,23 @@ from strategies.messages import (
     BatchClosed,
     BatchOpened,
     Fact,
+    GateDecided,
     Halted,
     Held,
     OperationsMoved,
+    PromotedFully,
     Rested,
     Resumed,
     RollBackAsked,
     RollbackPlanned,
     Started,
     StepEntered,
+    StepSkipped,
     TargetsDrifted,
+    WaitCut,
 )
-from strategies.states import Direction, OperationState
-from strategies.steps import Course
+from strategies.states import Direction, Kind, OperationState
+from strategies.steps import Bake, Course, Gate, Shift, Step
 
 #: How many events are read for the feed.
 MOST_EVENTS = 60
@@ -52,13 +56,19 @@ class Told(NamedTuple):
 
     numbers: Mapping[tuple[int, int], int]
     names: Mapping[int, tuple[int, str]]
+    steps: tuple[Step, ...] = ()
+
+    def step(self, number: int) -> Step | None:
+        """Return a step, if the plan has it."""
+        return self.steps[number] if number < len(self.steps) else None
 
 
 def feed(row: Deployment, course: Course) -> dict[str, Any]:
     """Return {total, entries}, newest first, for the room's feed."""
     told = [(seq, at, facts) for seq, at, facts in _events(row)]
     wanted = {p for _, _, facts in told for fact in facts for p in _few(fact)}
-    context = Told(grid.batch_numbers(course), grid.names(row, sorted(wanted)))
+    names = grid.names(row, sorted(wanted))
+    context = Told(grid.batch_numbers(course), names, course.steps)
     entries = [
         {"seq": seq, "at": at, **line._asdict()}
         for seq, at, facts in told
@@ -83,6 +93,7 @@ def _events(row: Deployment) -> list[tuple[int, datetime, list[Fact]]]:
                 WHERE deployment_id = %s AND seq <= %s
                   AND (kind NOT IN ('OperationsMoved', 'TimePassed')
                    OR payload @? '$.facts[*] ? (@.now == "failed"
+                        || @.effect == "shift" || @.was == "failed"
                         || @.now == "unknown" || @.now == "unresolved")')
                 ORDER BY seq DESC LIMIT %s""",
             [row.pk, row.seq, MOST_EVENTS],
@@ -119,13 +130,17 @@ def _started(fact: Started, _: Told) -> Line:
     return Line("player-play", "is-running", fact.by, "started it")
 
 
-def _opened(fact: BatchOpened, told: Told) -> Line:
+def _opened(fact: BatchOpened, told: Told) -> Line | None:
+    if isinstance(told.step(fact.step), Shift):
+        return None
     skipped = f", {fact.skipped} skipped" if fact.skipped else ""
     text = f"{_batch(fact, told)} began: {counted(fact.pending)}{skipped}"
     return Line("player-play", "", "", text)
 
 
-def _closed(fact: BatchClosed, told: Told) -> Line:
+def _closed(fact: BatchClosed, told: Told) -> Line | None:
+    if isinstance(told.step(fact.step), Shift):
+        return None
     bad = f", {fact.failed:,} failed" if fact.failed else ""
     text = f"{_batch(fact, told)} finished: {fact.succeeded:,} ok{bad}"
     css = "is-paused" if fact.failed else "is-ok"
@@ -133,8 +148,14 @@ def _closed(fact: BatchClosed, told: Told) -> Line:
 
 
 def _moved(fact: OperationsMoved, told: Told) -> Line | None:
+    if fact.effect is Kind.SHIFT:
+        return _shifted(fact, told)
     who = _who(fact.positions, told)
     back = fact.direction is Direction.RETURN
+    if fact.was is _S.SUCCEEDED and fact.now is _S.FAILED:
+        return Line("alert-octagon", "is-failed", "", f"{who}: not well any more")
+    if fact.was is _S.FAILED and fact.now is _S.SUCCEEDED:
+        return Line("circle-check", "is-ok", "", f"{who}: well again")
     if fact.now is _S.FAILED:
         text = f"{who} could not be restored" if back else f"{who} failed"
         return Line("alert-octagon", "is-failed", "", text)
@@ -144,6 +165,51 @@ def _moved(fact: OperationsMoved, told: Told) -> Line | None:
         text = f"{who}: probing could not tell; a person must say"
         return Line("hand-stop", "is-awaiting", "", text)
     return None
+
+
+def _shifted(fact: OperationsMoved, told: Told) -> Line | None:
+    found = [s for s in told.steps if isinstance(s, Shift)]
+    shift = next((s for s in found if s.start in fact.positions), None)
+    if shift is None:
+        return None
+    slots = shift.from_slot, shift.to_slot
+    came, to = slots if fact.direction is Direction.FORWARD else slots[::-1]
+    said = {
+        _S.RUNNING: ("arrow-right", "is-running", f"Leads traffic from {came} to {to}"),
+        _S.SUCCEEDED: ("circle-check", "is-ok", f"Traffic goes to {to}, read back"),
+        _S.SKIPPED: ("circle-check", "is-ok", f"Traffic went to {to} already"),
+        _S.FAILED: ("alert-octagon", "is-failed", f"Traffic was not led to {to}"),
+        _S.UNKNOWN: ("help", "is-unknown", "The router's answer was lost; reading it"),
+        _S.UNRESOLVED: (
+            "hand-stop",
+            "is-awaiting",
+            "Nobody could read where traffic goes; a person must say",
+        ),
+    }.get(fact.now)
+    return Line(said[0], said[1], "", said[2]) if said else None
+
+
+def _decided(fact: GateDecided, _: Told) -> Line:
+    if fact.rule:
+        text = f"Promoted by rule {fact.rule.replace('_', ' ')}"
+        return Line("player-play", "is-running", "", text)
+    return Line("player-play", "is-running", fact.by, f"promoted it{_because(fact)}")
+
+
+def _cut(fact: WaitCut, _: Told) -> Line:
+    if fact.rule:
+        return Line("player-play", "is-running", "", "Passed the bake: promoted fully")
+    text = f"cut the wait short by {fact.left_seconds:,} s{_because(fact)}"
+    return Line("player-play", "is-running", fact.by, text)
+
+
+def _fully(fact: PromotedFully, _: Told) -> Line:
+    text = f"promoted it fully{_because(fact)}"
+    return Line("player-play", "is-running", fact.by, text)
+
+
+def _passed_over(_: StepSkipped, __: Told) -> Line:
+    return Line("minus", "is-skipped", "", "A stage adds no target: passed over")
 
 
 def _drifted(fact: TargetsDrifted, told: Told) -> Line:
@@ -177,6 +243,10 @@ def halt_words(halt: Halted) -> str:
         return f"Halted: no target became healthy for {limit:,} s"
     if halt.rule == "floor":
         return f"Halted: {seen:,} available, {limit:,} must stay so, of {sample:,}"
+    if halt.rule == "gate_limit":
+        return f"Halted: nobody decided at the gate within {limit:,} s"
+    if halt.rule == "shift_failed":
+        return "Halted: traffic could not be led to the other slot"
     return f"Halted: {seen:,} failed, {limit:,} tolerated, of {sample:,}"
 
 
@@ -187,6 +257,9 @@ def _roll_back(fact: RollBackAsked, _: Told) -> Line:
 
 
 def _planned(fact: RollbackPlanned, _: Told) -> Line:
+    if fact.shifts and not fact.count:
+        text = "Traffic goes back to where it was; no target is changed"
+        return Line("list-details", "is-rolled", "", text)
     text = f"{counted(fact.count)} to restore, each to its own earlier version"
     return Line("list-details", "is-rolled", "", text)
 
@@ -198,11 +271,25 @@ def _rested(fact: Rested, _: Told) -> Line:
     return Line(icon, css, "", f"Over: {words}")
 
 
-def _stepped(_: StepEntered, __: Told) -> Line:
+def _stepped(fact: StepEntered, told: Told) -> Line:
+    step = told.step(fact.step)
+    if isinstance(step, Gate):
+        return Line("hand-stop", "is-awaiting", "", "Waits at a gate for a person")
+    if isinstance(step, Bake):
+        text = f"Bakes for {step.seconds:g} s: accepted targets are watched"
+        return Line("hourglass", "", "", text)
     return Line("hourglass", "", "", "Waits before the next step")
 
 
-def _because(fact: Held | Resumed | AbortAsked | RollBackAsked) -> str:
+def _because(
+    fact: Held
+    | Resumed
+    | AbortAsked
+    | RollBackAsked
+    | GateDecided
+    | WaitCut
+    | PromotedFully,
+) -> str:
     return f": “{fact.reason}”" if fact.reason else ""
 
 
@@ -214,6 +301,10 @@ _ENDS = {
 _SAYS: dict[type[Fact], Callable[[Any, Told], Line | None]] = {
     Started: _started,
     StepEntered: _stepped,
+    StepSkipped: _passed_over,
+    GateDecided: _decided,
+    WaitCut: _cut,
+    PromotedFully: _fully,
     BatchOpened: _opened,
     BatchClosed: _closed,
     OperationsMoved: _moved,

@@ -116,7 +116,7 @@ def operations_in(deployment_id: int, ids: list[int]) -> dict[int, dict[str, str
     """Return where each target stands in one deployment; its return hides the rest."""
     rows = Operation.objects.filter(deployment_id=deployment_id, target_id__in=ids)
     return {
-        row.target_id: {
+        int(row.target_id or 0): {
             "state": row.state,
             "label": f"return {row.state}" if _returns(row) else row.state,
             "error": row.error,

@@ -15,7 +15,7 @@ from django.db import connection
 from deployctl.models import Deployment, Target
 from deployctl.queries.looks import LETTERS
 from deployctl.queries.plans import plan_of
-from strategies.steps import Course, Deploy
+from strategies.steps import Course, Deploy, Verify
 
 #: Above so many targets the grid is one text, not one object a target.
 MOST_CELLS = 500
@@ -29,7 +29,8 @@ LETTER_SQL = f"""COALESCE(
 BOTH = """deployctl_operation f LEFT JOIN deployctl_operation r
     ON r.deployment_id = f.deployment_id AND r.direction = 'return'
    AND r.position = f.position"""
-OF = "f.deployment_id = %s AND f.direction = 'forward'"
+#: A shift is no cell: it stands behind the targets.
+OF = "f.deployment_id = %s AND f.direction = 'forward' AND f.kind <> 'shift'"
 
 
 def letters(row: Deployment, course: Course) -> str:
@@ -47,7 +48,7 @@ def batches(course: Course) -> list[tuple[int, int]]:
     return [
         step.batch(number)
         for step in course.steps
-        if isinstance(step, Deploy)
+        if isinstance(step, Deploy | Verify)
         for number in range(len(step.starts))
     ]
 
@@ -57,7 +58,7 @@ def batch_numbers(course: Course) -> dict[tuple[int, int], int]:
     keys = [
         (at, number)
         for at, step in enumerate(course.steps)
-        if isinstance(step, Deploy)
+        if isinstance(step, Deploy | Verify)
         for number in range(len(step.starts))
     ]
     return {key: number for number, key in enumerate(keys, 1)}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
 
 from deployctl.models import Deployment, Event, Operation
 from deployctl.queries.feed import counted
@@ -21,6 +22,11 @@ _RULES = {
     "whole_batch_failed": "a whole batch failed",
     "progress_deadline": "time without progress",
     "floor": "targets that must stay available",
+    "success_threshold": "failed targets of a stage, or of all that has begun",
+    "shift_failed": "traffic that could not be led over",
+    "gate_limit": "time that a person had to decide",
+    "targets_failed": "failed targets before traffic was to be led to them",
+    "nothing_succeeded": "targets that succeeded before traffic was to be led to them",
 }
 
 
@@ -30,7 +36,7 @@ def halt(row: Deployment, progress: Progress) -> dict[str, Any] | None:
     if record is None:
         return None
     evidence = _evidence(row, list(record.positions))
-    seconds = record.rule == "progress_deadline"
+    seconds = record.rule in ("progress_deadline", "gate_limit")
     unit = " s" if seconds else ""
     failed = progress.whole.failed
     return {
@@ -83,7 +89,7 @@ def _evidence(row: Deployment, positions: list[int]) -> list[dict[str, Any]]:
             position__in=positions[:MOST_EVIDENCE],
         )
         .order_by("ended_at", "position")
-        .annotate(name=F("target__name"))
+        .annotate(name=Coalesce(F("target__name"), Value("the router")))
     )
     return [
         {
@@ -102,6 +108,10 @@ def _choices(progress: Progress) -> list[dict[str, Any]]:
     if progress.rest is None or progress.intent is Intent.ROLL_BACK:
         return []
     touched = progress.touched
+    if not progress.claims or progress.course.limits.on_failure == "freeze":
+        return []
+    if not progress.course.limits.returns_targets:
+        return [_lead_back(progress)]
     return [
         {
             "title": "Return to what was there",
@@ -114,6 +124,23 @@ def _choices(progress: Progress) -> list[dict[str, Any]]:
             "icon": "arrow-back-up",
         }
     ]
+
+
+def _lead_back(progress: Progress) -> dict[str, Any]:
+    led = progress.shifts.succeeded
+    text = (
+        "Traffic is led back to the slot that it came from; no target is changed."
+        if led
+        else "Traffic stays where it is, and the other slot as it is now."
+    )
+    return {
+        "title": "Return to what was there",
+        "proposed": True,
+        "text": text,
+        "verb": "roll_back",
+        "label": "Lead traffic back…" if led else "Roll back…",
+        "icon": "arrow-back-up",
+    }
 
 
 def _done(row: Deployment, progress: Progress) -> list[dict[str, Any]]:

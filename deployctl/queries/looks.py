@@ -80,6 +80,7 @@ _SHOWN: Mapping[State, Callable[[Deployment], tuple[str, str] | None]] = {
     State.PENDING: lambda _: ("pending", "Not started"),
     State.IN_PROGRESS: _in_progress,
     State.ROLLING_BACK: _rolling_back,
+    State.PAUSED: lambda row: None if row.hold else ("unresolved", "Waits at a gate"),
     State.FAILED: _failed,
     State.COMPLETED: _completed,
 }

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from deployctl.models import Target
+from deployctl.queries.differences import sketch
 from deployctl.queries.feed import counted
+from deployctl.queries.staged import staged
 from strategies.plan import Plan
 from strategies.preview import Preview, ordinal, preview
+from strategies.states import Kind
+from strategies.steps import Limits
 
 #: So many batches and skipped targets are shown; of more, only their number is said.
 MOST_ROWS = 50
 MOST_SKIPPED = 5
-_WHY = {"already_at_version": "runs this version already"}
+_WHY = {
+    "already_at_version": "runs this version already",
+    "in_no_slot": "is in none of the router's slots",
+}
 
 
 def planned(plan: Plan) -> dict[str, Any]:
     """Return a plan as `deployments/_plan.html` asks for it."""
     seen, limits = preview(plan), plan.course.limits
+    batches = [b for b in seen.batches if b.kind is not Kind.SHIFT]
+    seen = replace(seen, batches=tuple(batches))
     names = _names(plan, seen)
     froms = Counter(t.from_version or "nothing" for t in plan.targets)
     floor = f"At least {limits.floor:,} of {plan.course.selected:,} stay available."
@@ -28,12 +38,15 @@ def planned(plan: Plan) -> dict[str, Any]:
         if plan.targets
         else f"All {counted(len(plan.skipped))} run {plan.version} already.",
         "hash": plan.hash,
+        "sketch": sketch(plan),
         "work_count": len(plan.targets),
         "target_count": plan.course.selected,
         "zone_count": 0,
         "batch_count": len(seen.batches),
         "min_seconds": seen.minimum_seconds,
-        "tolerated": "any" if limits.max_failures is None else str(limits.max_failures),
+        "tolerated": _tolerated(limits),
+        "stages": staged(plan, seen),
+        "slots": plan.router if plan.router and plan.router.id else None,
         "at_once": limits.parallelism,
         "from_versions": [{"version": v, "count": n} for v, n in froms.most_common()]
         or [{"version": plan.version, "count": len(plan.skipped)}],
@@ -52,6 +65,12 @@ def planned(plan: Plan) -> dict[str, Any]:
         "rows": [_row(plan, seen, number, names) for number in range(_shown(seen))],
         "rows_left": max(0, len(seen.batches) - MOST_ROWS),
     }
+
+
+def _tolerated(limits: Limits) -> str:
+    if limits.max_failures is not None:
+        return str(limits.max_failures)
+    return "by stage" if limits.accepts_failures else "any"
 
 
 def _shown(seen: Preview) -> int:
@@ -78,13 +97,24 @@ def _row(
         "last": names.get(int(targets[-1].id), targets[-1].id),
         "count": len(targets),
         "from_versions": ", ".join(version for version, _ in froms.most_common(3)),
-        "rule": batch.tolerance or "the fleet's budget",
+        "rule": batch.tolerance or _other_rule(plan.course.limits),
     }
+
+
+def _other_rule(limits: Limits) -> str:
+    by_stage = limits.accepts_failures and limits.max_failures is None
+    return "its stage's threshold" if by_stage else "the fleet's budget"
 
 
 def _blast(plan: Plan, seen: Preview) -> dict[str, str]:
     """Say what a version that fails everywhere would touch before it is stopped."""
     limits = plan.course.limits
+    if limits.accepts_failures and limits.max_failures is None:
+        reach = next((s.reach for s in seen.stages if s.size), 0)
+        does = {"rollback": "rolls back", "freeze": "halts and stays so"}
+        then = does.get(limits.on_failure, "halts")
+        first = f"A version that fails everywhere reaches {counted(reach)}."
+        return {"first": first, "failing": f"Then it {then}."}
     if limits.max_failures is None:
         return {"first": "It reaches every target.", "failing": "No rule stops it."}
     reach = min(seen.blast_radius, limits.max_failures + limits.parallelism)

@@ -13,14 +13,15 @@ from django.db import connection
 from django.db.models import Count
 
 from deployctl.models import Deployment, Operation
-from deployctl.queries import feed, grid, halts, looks
+from deployctl.queries import feed, grid, halts, looks, stages
 from deployctl.queries.batches import batches
 from deployctl.queries.plans import course_of
-from deployctl.queries.workers import workers
+from deployctl.queries.workers import unserved, workers
 from deployctl.templatetags.deployctl import CELLS
 from strategies import wire
 from strategies.progress import Progress
 from strategies.states import Direction
+from strategies.steps import Bake, Delay, Range, Shift
 
 _NAMED = ("application", "environment", "version", "created_by")
 #: How many kinds of errors are told apart.
@@ -53,17 +54,17 @@ def named(deployment_id: int) -> dict[str, Any] | None:
 
 def unresolved(deployment_id: int) -> list[dict[str, Any]]:
     """Return the operations whose outcome a person must say."""
-    found = Operation.objects.select_related("target").filter(
+    found = Operation.objects.select_related("target", "router").filter(
         deployment_id=deployment_id, state="unresolved"
     )
     return [
         {
             "id": row.pk,
-            "target": row.target.name,
+            "target": row.target.name if row.target else str(row.router),
             "target_id": row.target_id,
             "question": row.error,
             "since_at": row.settle_by or row.started_at,
-            "observed_version": row.target.observed_version,
+            "observed_version": _observed(row),
             "from_version": row.from_version or "nothing",
             "to_version": row.to_version,
             "output": row.output,
@@ -72,6 +73,13 @@ def unresolved(deployment_id: int) -> list[dict[str, Any]]:
         }
         for row in found.order_by("position")[:50]
     ]
+
+
+def _observed(row: Operation) -> str | None:
+    """Return what was seen of an operation's subject last."""
+    if row.target is not None:
+        return row.target.observed_version
+    return row.router.serving if row.router else None
 
 
 def summary(deployment_id: int) -> dict[str, Any]:
@@ -86,17 +94,25 @@ def summary(deployment_id: int) -> dict[str, Any]:
         "deployment": told(row, progress, len([zone for zone in zones if zone])),
         "halt": stopped,
         "hold": None if stopped else halts.hold(progress),
+        "rail": stages.rail(progress),
+        "gate": stages.decision(progress),
+        "slots": stages.slots(row),
         "counters": _counters(progress),
         "next": _next(row, progress),
         "batches": batches(row, progress),
         "failures": {} if stopped else _failures(row),
         "zones": [_zone(name, counts) for name, counts in zones.items()],
-        "workers": [] if at_rest or row.progress is None else workers(row.pk),
+        "workers": at_work(row),
         "feed": feed.feed(row, progress.course),
         "legend": _legend(
             letters or Counter({"p": progress.course.work}), over=at_rest
         ),
     }
+
+
+def at_work(row: Deployment) -> list[dict[str, Any]]:
+    """Return the workers that its room names: none before the start and at rest."""
+    return workers(row.pk) if row.started_at and not row.rested_at else []
 
 
 def page(deployment_id: int) -> dict[str, Any]:
@@ -173,7 +189,7 @@ def _counters(p: Progress) -> dict[str, Any]:
     whole, back = p.whole, p.back
     limits = p.course.limits
     failed_small = (
-        "any number tolerated"
+        ("within the threshold" if limits.accepts_failures else "any number tolerated")
         if limits.max_failures is None
         else f"{limits.max_failures:,} tolerated"
     )
@@ -197,6 +213,10 @@ def _counters(p: Progress) -> dict[str, Any]:
 def _lead(p: Progress) -> dict[str, Any]:
     if p.delay_until is not None and p.hold is None and p.rest is None:
         return {"label": "Next batch in", "until_at": p.delay_until}
+    bakes = isinstance(p.current, Bake) and p.hold is None and p.rest is None
+    if bakes and p.entered_at is not None and isinstance(p.current, Bake):
+        until_at = p.after(p.entered_at, p.current.seconds)
+        return {"label": "Bake ends in", "until_at": until_at}
     if p.return_planned:
         done = p.back.succeeded + p.back.skipped
         return {
@@ -223,20 +243,47 @@ def _next(row: Deployment, p: Progress) -> list[dict[str, str]]:
     elif p.hold is not None:
         lines = [("Now", "Nothing: it is paused."), ("On resume", "It goes on here.")]
     else:
-        numbers = grid.batch_numbers(p.course)
-        number = numbers.get((p.step, p.batch), len(numbers))
-        lines = [("Now", f"Batch {number:,} of {len(numbers):,}.")]
-        if number < len(numbers):
-            lines.append(("Then", f"Batch {number + 1:,}, when all of it is healthy."))
+        lines = _going_on(p)
     if limits.max_failures is not None and not p.return_planned:
         more = max(0, limits.max_failures + 1 - p.whole.failed)
         after = {"rollback": "rolls back", "freeze": "halts and stays"}
         what = after.get(limits.on_failure, "halts")
         lines.append(("If", f"{feed.counted(more, 'more failure')}: it {what}."))
-    if p.progress_by is not None and p.hold is None:
+    works = p.return_planned or isinstance(p.current, Range)
+    if p.progress_by is not None and p.hold is None and works:
         minutes = timedelta(seconds=limits.progress_seconds)
         lines.append(("If", f"Nothing becomes healthy for {minutes}: it halts."))
+    lines = [*_unserved(row, p), *lines]
     return [{"when": when, "what": what} for when, what in lines]
+
+
+def _going_on(p: Progress) -> list[tuple[str, str]]:
+    if p.gate is not None:
+        return [("Now", "It waits at a gate. Whoever may deploy here may promote it.")]
+    if isinstance(p.current, Bake | Delay):
+        says = "watches" if isinstance(p.current, Bake) else "waits"
+        return [
+            ("Now", f"It {says}: no target is claimed."),
+            ("Then", stages.follows(p)),
+        ]
+    if isinstance(p.current, Shift):
+        return [("Now", f"Traffic is led to {p.current.to_slot}.")]
+    numbers = grid.batch_numbers(p.course)
+    number = numbers.get((p.step, p.batch), len(numbers))
+    lines = [("Now", f"Batch {number:,} of {len(numbers):,}.")]
+    if number < len(numbers):
+        lines.append(("Then", f"Batch {number + 1:,}, when all of it is healthy."))
+    return lines
+
+
+def _unserved(row: Deployment, p: Progress) -> list[tuple[str, str]]:
+    """Return what waits because nobody can reach it; asked only when nothing moves."""
+    if p.hold is not None or p.open > p.whole.unknown + p.back.unknown:
+        return []
+    return [
+        ("Waits", f"{feed.counted(n)} for a worker that has {kind!r}; none beats.")
+        for kind, n in unserved(row.pk)
+    ]
 
 
 def _ended(row: Deployment, p: Progress) -> list[dict[str, str]]:

@@ -30,6 +30,31 @@ def pulse() -> Pulse:
         return Pulse(*cursor.fetchone())
 
 
+def unserved(deployment_id: int) -> list[tuple[str, int]]:
+    """Return (kind, how many operations) that wait and that no beating worker can do.
+
+    Nothing while no worker beats at all: then that is what keeps them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH alive AS (
+                SELECT kinds FROM deployctl_worker WHERE left_at IS NULL
+                   AND beat_at > clock_timestamp() - make_interval(secs => %s))
+            SELECT t.driver, count(*) FROM deployctl_operation o
+              JOIN deployctl_target t ON t.id = o.target_id
+             WHERE o.deployment_id = %s AND o.claimed_by_id IS NULL
+               AND o.state IN ('pending', 'unknown', 'verifying')
+               AND EXISTS (SELECT 1 FROM alive)
+               AND NOT EXISTS (SELECT 1 FROM alive
+                                WHERE kinds IS NULL OR kinds ? t.driver)
+             GROUP BY 1 ORDER BY 1
+            """,
+            [settings.ENGINE.dead_after_seconds, deployment_id],
+        )
+        return list(cursor.fetchall())
+
+
 def workers(deployment_id: int | None = None) -> list[dict[str, Any]]:
     """Return {name, open, beat_at, state} of those that beat or hold something.
 

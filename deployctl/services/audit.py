@@ -14,12 +14,15 @@ from strategies import wire
 from strategies.messages import (
     AbortAsked,
     Fact,
+    GateDecided,
     Halted,
     Held,
+    PromotedFully,
     Rested,
     Resumed,
     RollBackAsked,
     Started,
+    WaitCut,
 )
 from strategies.states import State
 
@@ -28,6 +31,9 @@ _ACTIONS: dict[type[Fact], str] = {
     Started: "deployment.started",
     Held: "deployment.paused",
     Resumed: "deployment.resumed",
+    GateDecided: "deployment.promoted",
+    WaitCut: "deployment.wait_cut",
+    PromotedFully: "deployment.promoted_fully",
     AbortAsked: "deployment.aborted",
     RollBackAsked: "deployment.roll_back_asked",
     Halted: "deployment.halted",

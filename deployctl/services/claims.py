@@ -7,18 +7,21 @@ how many may start is what the core asked for.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from deployctl.services.operations import OPEN_STATES, sql
+from deployctl.services.operations import OPEN_STATES
+from deployctl.services.sql import numbers, sql
 from strategies.messages import Start
-from strategies.states import Direction, OperationState
+from strategies.states import Direction, Kind, OperationState
+
+_DIRECTIONS = {each.value: each for each in Direction}
+_KINDS = {each.value: each for each in Kind}
+_STATES = {each.value: each for each in OperationState}
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """One committed intent: what a worker may now do, and until when.
 
     Seconds are what remained at the flush; count them from before it was asked.
@@ -35,7 +38,7 @@ class Claim:
     from_version: str | None
     to_version: str | None
     was_available: bool
-    target_id: int
+    subject_id: int
     name: str
     address: str
     driver: str
@@ -44,14 +47,23 @@ class Claim:
     verify_seconds: float
     settle_seconds: float
     quiet: bool
+    kind: Kind
+    #: The slots of a router; a target has none.
+    slots: tuple[str, ...] = ()
 
 
 def pick(
-    deployment_id: int, start: Start, places: int, now: datetime, fenced: list[str]
+    deployment_id: int,
+    start: Start,
+    places: int,
+    now: datetime,
+    fenced: list[str],
+    kinds: list[str] | None,
 ) -> list[tuple[int, bool]]:
     """Return (operation id, target is available) of what may be claimed, in order.
 
-    Left out are subjects that are open elsewhere, and those that must stay quiet.
+    Left out are subjects that are open elsewhere, those that must stay quiet, and
+    targets of a kind that is not among these.
     """
     at_most = min(start.at_most, places)
     free = min(start.available_at_most, at_most)
@@ -62,13 +74,14 @@ def pick(
          WHERE o.deployment_id = %s AND o.direction = %s AND o.state = 'pending'
            AND o.position >= %s AND o.position < %s
            AND (t.quiet_at IS NULL OR t.quiet_at <= %s OR t.driver = ANY(%s))
+           AND (%s::text[] IS NULL OR t.driver = ANY(%s))
            AND o.target_id <> ALL (ARRAY(
                 SELECT x.target_id FROM deployctl_operation x
                  WHERE x.state IN {OPEN_STATES} AND x.deployment_id <> %s))
            {{}} ORDER BY o.position {order} LIMIT %s
     """
     span = [start.direction.value, start.start, start.stop]
-    given = [deployment_id, *span, now, fenced, deployment_id]
+    given = [deployment_id, *span, now, fenced, kinds, kinds, deployment_id]
     with sql() as cursor:
         if free >= at_most:
             cursor.execute(query.format(""), [*given, at_most])
@@ -107,14 +120,17 @@ def adopt(ids: list[int], worker_id: int, now: datetime) -> list[Claim]:
     return _taken("claimed_by_id = %s", [worker_id], ids, now)
 
 
-def orphans(deployment_id: int, limit: int) -> list[int]:
-    """Return the ids of open operations that nobody holds."""
+def orphans(deployment_id: int, limit: int, kinds: list[str] | None) -> list[int]:
+    """Return the ids of open operations on targets of these kinds that nobody holds."""
     with sql() as cursor:
         cursor.execute(
-            f"""SELECT id FROM deployctl_operation
-                 WHERE deployment_id = %s AND state IN {OPEN_STATES}
-                   AND claimed_by_id IS NULL ORDER BY id LIMIT %s""",
-            [deployment_id, limit],
+            f"""SELECT o.id FROM deployctl_operation o
+                  JOIN deployctl_target t ON t.id = o.target_id
+                 WHERE o.deployment_id = %s AND o.state IN {OPEN_STATES}
+                   AND o.claimed_by_id IS NULL
+                   AND (%s::text[] IS NULL OR t.driver = ANY(%s))
+                 ORDER BY o.id LIMIT %s""",
+            [deployment_id, kinds, kinds, limit],
         )
         return [row[0] for row in cursor.fetchall()]
 
@@ -122,57 +138,49 @@ def orphans(deployment_id: int, limit: int) -> list[int]:
 def _taken(
     assignments: str, parameters: list[object], ids: list[int], now: datetime
 ) -> list[Claim]:
+    given = numbers(ids)
     with sql() as cursor:
         cursor.execute(
             f"""
             WITH b AS (
                 UPDATE deployctl_target t SET fence = t.fence + 1
                  WHERE t.id IN (SELECT target_id FROM deployctl_operation
-                                 WHERE id = ANY(%s))
+                                 WHERE id = ANY(%s::bigint[]))
                 RETURNING t.id, t.fence, t.name, t.address, t.driver, t.settings,
                           t.health <> 'unhealthy' AS available,
                           t.quiet_at IS NULL OR t.quiet_at <= %s AS quiet
             )
             UPDATE deployctl_operation o SET fence = b.fence, {assignments}
-              FROM b WHERE o.id = ANY(%s) AND o.target_id = b.id
+              FROM b WHERE o.id = ANY(%s::bigint[]) AND o.target_id = b.id
             RETURNING o.id, o.deployment_id, o.direction, o.position, o.state,
                       o.attempt, o.fence, o.from_version, o.to_version,
                       o.was_available, b.id, b.name, b.address, b.driver, b.settings,
                       EXTRACT(EPOCH FROM o.apply_by - %s)::float8,
                       EXTRACT(EPOCH FROM o.verify_by - %s)::float8,
-                      EXTRACT(EPOCH FROM o.settle_by - %s)::float8, b.quiet
+                      EXTRACT(EPOCH FROM o.settle_by - %s)::float8, b.quiet, o.kind
             """,
-            [ids, now, *parameters, ids, now, now, now],
+            [given, now, *parameters, given, now, now, now],
         )
         return sorted(
-            (_claim(row) for row in cursor.fetchall()), key=lambda c: c.position
+            (claimed_from(row) for row in cursor.fetchall()), key=lambda c: c.position
         )
 
 
-def _claim(row: tuple[Any, ...]) -> Claim:
-    apply_seconds, verify_seconds, settle_seconds = (
-        max(0.0, seconds or 0.0) for seconds in row[15:18]
-    )
-    return Claim(
-        operation_id=row[0],
-        deployment_id=row[1],
-        direction=Direction(row[2]),
-        position=row[3],
-        state=OperationState(row[4]),
-        attempt=row[5],
-        fence=row[6],
-        from_version=row[7],
-        to_version=row[8],
-        was_available=row[9],
-        target_id=row[10],
-        name=row[11],
-        address=row[12],
-        driver=row[13],
-        settings=_settings(row[14]),
-        apply_seconds=apply_seconds,
-        verify_seconds=verify_seconds,
-        settle_seconds=settle_seconds,
-        quiet=row[18],
+def claimed_from(row: tuple[Any, ...]) -> Claim:
+    """Return a claim as the statement above returns it; a router's has slots too."""
+    return Claim._make(
+        (
+            *row[:2],
+            _DIRECTIONS[row[2]],
+            row[3],
+            _STATES[row[4]],
+            *row[5:14],
+            _settings(row[14]),
+            *(max(0.0, seconds or 0.0) for seconds in row[15:18]),
+            row[18],
+            _KINDS[row[19]],
+            tuple(json.loads(row[20])) if len(row) > 20 else (),
+        )
     )
 
 

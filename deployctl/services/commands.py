@@ -1,4 +1,4 @@
-"""What people press: pause, resume, abort, roll back, and settling what is unresolved.
+"""What people press: pause, resume, promote, abort, roll back; and settling doubts.
 
 Each is one transaction through the door, answered under its idempotency key. Whether
 it is allowed now is decided by the core; whether this person may is `people`'s word.
@@ -12,26 +12,30 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from deployctl.models import Command, Deployment, Operation
-from deployctl.services import audit, journal, operations
+from deployctl.services import audit, journal, operations, shifts
 from deployctl.services.operations import Change
 from deployctl.services.people import Actor, NotAllowed, require
 from deployctl.services.turn import Turn
 from strategies import commands
 from strategies.errors import CommandRefused
-from strategies.messages import Abort, Pause, Resume, RollBack
-from strategies.states import OperationState
+from strategies.messages import Abort, Pause, Promote, PromoteFully, Resume, RollBack
+from strategies.states import OperationState, State
 
-KINDS: dict[str, type[Pause | Resume | Abort | RollBack]] = {
+Pressed = Pause | Resume | Promote | PromoteFully | Abort | RollBack
+KINDS: dict[str, type[Pressed]] = {
     "pause": Pause,
     "resume": Resume,
+    "promote": Promote,
+    "promote_fully": PromoteFully,
     "abort": Abort,
     "roll_back": RollBack,
 }
 #: Stop-type commands act whenever they are legal, from any stale tab; these need the
 #: control version that the person saw.
-GO_TYPE = frozenset({"resume", "roll_back"})
+GO_TYPE = frozenset({"resume", "promote", "promote_fully", "roll_back"})
 #: How a person may settle an operation whose outcome nobody could find.
 SETTLEMENTS = {
     "done": OperationState.SUCCEEDED,
@@ -144,7 +148,7 @@ def _once(turn: Turn, by: Actor, key: str, body: dict[str, Any], act: Any) -> Re
 def _pressed(
     turn: Turn,
     kind: str,
-    command: Pause | Resume | Abort | RollBack,
+    command: Pressed,
     by: Actor,
     expected: int | None,
 ) -> Reply:
@@ -157,9 +161,9 @@ def _pressed(
             )
         if kind in GO_TYPE and expected != turn.row.control_version:
             return _answer(turn, by, kind, "stale", _STALE.format(verb=verb))
-        if kind == "roll_back":
-            _refuse_if_overtaken(turn)
         facts = commands.decide(turn.progress, command, turn.now)
+        if kind == "roll_back" and facts and turn.progress.rest is not None:
+            _be_live_unless_overtaken(turn)
     except NotAllowed as error:
         return _answer(turn, by, kind, "denied", str(error))
     except CommandRefused as error:
@@ -182,10 +186,13 @@ _ALREADY = {
     "resume": "It is running already.",
     "abort": "It is stopping already.",
     "roll_back": "It is rolling back already.",
+    "promote_fully": "It is promoted fully already.",
 }
 _DONE = {
     "pause": "Paused: no further target is claimed; those in flight finish.",
     "resume": "Resumed.",
+    "promote": "Promoted: it goes on with the next step.",
+    "promote_fully": "Promoted fully: no gate and no bake holds it up any more.",
     "abort": "Aborted: no further target is claimed; those in flight finish.",
     "roll_back": "Rolling back every touched target to its own earlier version.",
 }
@@ -197,14 +204,31 @@ def _answer(turn: Turn, by: Actor, kind: str, status: str, message: str) -> Repl
     return Reply(status, message, turn.row.control_version)
 
 
+def _be_live_unless_overtaken(turn: Turn) -> None:
+    """Refuse the return when another has started later and touched its targets.
+
+    The row becomes live before the look: from then on the index that allows one live
+    deployment keeps others from starting, and whoever was live before is over. A look
+    alone would miss one that starts and ends between it and the commit.
+
+    Raises:
+        IntegrityError: by that index, if another is live.
+    """
+    with transaction.atomic():  # A refusal takes the new state back.
+        live = State.ROLLING_BACK.value
+        Deployment.objects.filter(pk=turn.id).update(state=live)
+        _refuse_if_overtaken(turn)
+
+
 def _refuse_if_overtaken(turn: Turn) -> None:
-    """Refuse the return when another has started later and touched its targets."""
     touched = Operation.objects.filter(attempt__gt=0).exclude(state="skipped")
     ours = touched.filter(deployment_id=turn.id)
+    targets = ours.filter(target__isnull=False).values("target_id")
+    routers = ours.filter(router__isnull=False).values("router_id")
     newer = (
         touched.filter(
+            Q(target_id__in=targets) | Q(router_id__in=routers),
             deployment__started_at__gt=turn.row.started_at,
-            target_id__in=ours.values("target_id"),
         )
         .order_by("deployment_id")
         .values_list("deployment_id", flat=True)
@@ -239,7 +263,9 @@ def _settled(
 ) -> Reply:
     try:
         require(by, "settle", turn.row.environment.name)
-        rows = operations.numbered(turn.id, operation_id)
+        rows = operations.numbered(turn.id, operation_id) or shifts.numbered(
+            turn.id, operation_id
+        )
         if not rows or rows[0].state is not OperationState.UNRESOLVED:
             raise CommandRefused("settled", "It is settled already.")
         if not reason.strip():

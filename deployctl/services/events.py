@@ -7,22 +7,27 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from deployctl.models import Deployment
-from deployctl.services.operations import sql
+from deployctl.services.sql import sql
 from strategies import wire
 from strategies.messages import (
     AbortAsked,
     BatchClosed,
     BatchOpened,
     Fact,
+    GateDecided,
     Halted,
     Held,
     OperationsMoved,
+    PromotedFully,
     Rested,
     Resumed,
     RollBackAsked,
     RollbackPlanned,
     Started,
+    StepEntered,
+    StepSkipped,
     TargetsDrifted,
+    WaitCut,
 )
 
 #: Most telling first: an event is named after the first of these that it holds.
@@ -33,9 +38,14 @@ TELLING: tuple[type[Fact], ...] = (
     AbortAsked,
     Held,
     Resumed,
+    PromotedFully,
+    GateDecided,
+    WaitCut,
     Started,
     RollbackPlanned,
     TargetsDrifted,
+    StepEntered,
+    StepSkipped,
     BatchClosed,
     BatchOpened,
     OperationsMoved,

@@ -14,9 +14,22 @@ from typing import Any
 
 from django.db import transaction
 
-from deployctl.models import Application, Environment, Target
+from deployctl.models import Application, Deployment, Environment, Operation, Target
+from deployctl.models.deployments import LIVE_STATES
 from deployctl.services import audit
 from deployctl.services.people import Actor, require
+from strategies.states import OPEN, OperationState
+
+#: A target with such an operation in a live deployment is still to be acted on.
+_UNSETTLED = [
+    *(state.value for state in OPEN),
+    OperationState.PENDING.value,
+    OperationState.UNRESOLVED.value,
+]
+
+
+class InUse(Exception):
+    """A live deployment is about to act on these targets; nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,7 @@ class NewTarget:
     settings: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     recorded_version: str | None = None
+    slot: str | None = None
 
 
 def driver_digest(driver: str, address: str, settings: Mapping[str, Any]) -> str:
@@ -99,6 +113,7 @@ def add_targets(
                     driver_digest=driver_digest(new.driver, new.address, new.settings),
                     labels=dict(new.labels),
                     recorded_version=new.recorded_version,
+                    slot=new.slot,
                 )
                 for new in targets
             ]
@@ -115,16 +130,27 @@ def move_targets(
     *,
     by: Actor,
 ) -> int:
-    """Give targets new addresses, by name; return how many had another one.
+    """Give targets new addresses, by name, all or none; return how many had another.
 
-    A plan made before does not start any more: it names how each target is reached.
+    A plan made before does not start any more: it names how each target is reached. A
+    live deployment keeps what was approved for the targets that it has still to act
+    on; those that it is done with may be moved, and return at the new address.
+
+    Raises:
+        NotAllowed: if this person may not.
+        InUse: if a live deployment has still to act on one of them.
     """
     require(by, "change targets", environment.name)
     with transaction.atomic():
-        there = Target.objects.select_for_update().filter(
-            application=application, environment=environment, name__in=list(addresses)
-        )
-        moved = [t for t in there.order_by("pk") if t.address != addresses[t.name]]
+        fleet = {"application": application, "environment": environment}
+        # The order of all: deployment, operations, targets. Under its lock nobody
+        # claims; who starts just now waits for the targets, then compares its plan.
+        live = Deployment.objects.select_for_update(no_key=True)
+        list(live.filter(**fleet, state__in=LIVE_STATES).order_by("pk"))
+        there = Target.objects.select_for_update()
+        there = there.filter(**fleet, name__in=list(addresses)).order_by("pk")
+        moved = [t for t in there if t.address != addresses[t.name]]
+        _refuse_in_use(moved)
         for target in moved:
             target.address = addresses[target.name]
             target.driver_digest = driver_digest(
@@ -135,3 +161,22 @@ def move_targets(
             names = {target.name: target.address for target in moved[:100]}
             audit.record(by, "targets.moved", environment, after=names)
     return len(moved)
+
+
+def _refuse_in_use(targets: list[Target]) -> None:
+    """Refuse when a live deployment has still to act on any of these locked targets."""
+    unsettled = Operation.objects.filter(
+        target__in=[target.pk for target in targets],
+        state__in=_UNSETTLED,
+        deployment__state__in=LIVE_STATES,
+    ).order_by("deployment_id", "target__name")
+    names: dict[int, list[str]] = {}
+    for deployment_id, name in unsettled.values_list("deployment_id", "target__name"):
+        names.setdefault(deployment_id, []).append(name)
+    for deployment_id, used in names.items():
+        more = f" and {len(used) - 3} more" if len(used) > 3 else ""
+        raise InUse(
+            f"Deployment {deployment_id} is live and has still to act on"
+            f" {', '.join(used[:3])}{more}, as its plan says. Nothing was changed;"
+            " wait until it is over, or abort it first."
+        )

@@ -9,17 +9,19 @@ here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 
 from django.db import IntegrityError, transaction
 
 from deployctl.services import claims as claiming
-from deployctl.services import operations
+from deployctl.services import operations, perform, shifts
 from deployctl.services.claims import Claim
 from deployctl.services.operations import Report, Row
+from deployctl.services.sql import together
 from deployctl.services.turn import Turn
 from strategies.health import Health
+from strategies.messages import Start
 from strategies.states import OperationState
 
 #: An operation is overdue this long after its worker should have given up by itself.
@@ -30,17 +32,25 @@ OVERDUE_GRACE_SECONDS = 30.0
 class Ask:
     """What a worker brings to a flush: itself, its reports, its free places.
 
-    `fenced` names the drivers whose targets refuse a lower fence. A quiet flush rings
-    only when what a person may do has changed.
+    `kinds` names the drivers that the worker has: it is given no other target; None
+    leaves out nobody. `fenced` names those whose targets refuse a lower fence. A quiet
+    flush rings only when what a person may do has changed.
     """
 
     worker_id: int
     reports: Sequence[Report] = ()
     places: int = 0
     fenced: Sequence[str] = ()
+    fenced_routers: Sequence[str] = ()
     dead_seconds: float = 10.0
     sweep: bool = False
     quiet: bool = False
+    kinds: Sequence[str] | None = None
+
+    @property
+    def only(self) -> list[str] | None:
+        """The kinds as SQL takes them."""
+        return None if self.kinds is None else list(self.kinds)
 
 
 @dataclass(frozen=True)
@@ -62,13 +72,16 @@ class Answer:
 
 
 @contextmanager
-def opened(deployment_id: int) -> Iterator[Turn]:
+def opened(deployment_id: int, *, at_once: bool = False) -> Iterator[Turn]:
     """Lock a deployment, hand out its turn, and store what was folded meanwhile.
+
+    Args:
+        at_once: send statements without waiting for those before them.
 
     Raises:
         Deployment.DoesNotExist: if there is none.
     """
-    with transaction.atomic():
+    with transaction.atomic(), together() if at_once else nullcontext():
         turn = Turn.locked(deployment_id)
         yield turn
         turn.store()
@@ -88,10 +101,14 @@ def flush(deployment_id: int, ask: Ask) -> Answer:
 
 
 def _flush(deployment_id: int, ask: Ask, *, one_by_one: bool) -> Answer:
-    with opened(deployment_id) as turn:
+    # One by one a claim may fail by itself, which ends what is sent together.
+    with opened(deployment_id, at_once=not one_by_one) as turn:
         accepted = settle(turn, ask.worker_id, ask.reports)
         if ask.sweep:
             take_from_dead(turn, ask.dead_seconds)
+        if turn.progress.back_shifts.pending:
+            # Traffic is about to return: to what is well now, not when it was planned.
+            perform.regard_standby(turn)
         turn.run()
         claims = adopt(turn, ask)
         places = ask.places - len(claims)
@@ -120,6 +137,8 @@ def settle(turn: Turn, worker_id: int, reports: Sequence[Report]) -> frozenset[i
         return frozenset()
     by_id = {report.operation_id: report for report in reports}
     rows = operations.reported(turn.id, sorted(by_id), worker_id)
+    if turn.progress.course.shifts:
+        rows += shifts.reported(turn.id, sorted(by_id), worker_id)
     held = [row for row in rows if row.fence == by_id[row.id].fence]
     drifts = {r.id: by_id[r.id].observed for r in held if by_id[r.id].drift}
     if drifts:
@@ -142,17 +161,24 @@ def take_from_dead(turn: Turn, dead_seconds: float) -> None:
 
     What was seen applied goes on verifying with somebody else; the rest is unknown.
     """
-    rows = operations.abandoned(turn.id, turn.now, dead_seconds, OVERDUE_GRACE_SECONDS)
+    given = turn.id, turn.now, dead_seconds, OVERDUE_GRACE_SECONDS
+    rows = operations.abandoned(*given)
+    if turn.progress.course.shifts:
+        rows += shifts.abandoned(*given)
     turn.abandoned(rows)
 
 
 def adopt(turn: Turn, ask: Ask) -> list[Claim]:
     """Take open operations that nobody holds: they are settled by reading only."""
-    doubtful = turn.progress.whole, turn.progress.back
-    if ask.places <= 0 or not any(t.unknown + t.verifying for t in doubtful):
-        return []
-    ids = claiming.orphans(turn.id, ask.places)
-    return claiming.adopt(ids, ask.worker_id, turn.now) if ids else []
+    p = turn.progress
+    claims: list[Claim] = []
+    if ask.places > 0 and any(t.unknown + t.verifying for t in (p.whole, p.back)):
+        ids = claiming.orphans(turn.id, ask.places, ask.only)
+        claims += claiming.adopt(ids, ask.worker_id, turn.now) if ids else []
+    if ask.places > 0 and any(t.open for t in (p.shifts, p.back_shifts)):
+        ids = shifts.orphans(turn.id)
+        claims += shifts.adopt(ids, ask.worker_id, turn.now) if ids else []
+    return claims
 
 
 def claim(turn: Turn, ask: Ask, places: int, *, one_by_one: bool) -> list[Claim]:
@@ -160,9 +186,25 @@ def claim(turn: Turn, ask: Ask, places: int, *, one_by_one: bool) -> list[Claim]
     start = turn.start
     if start is None or places <= 0:
         return []
-    picked = claiming.pick(turn.id, start, places, turn.now, list(ask.fenced))
+    if start.start >= turn.progress.course.work:
+        return _claimed_shift(turn, ask, start)
+    if not turn.counts_changed:
+        # What carries no traffic costs no room, whether it is well or not.
+        start = replace(start, available_at_most=start.at_most)
+    fenced = list(ask.fenced)
+    picked = claiming.pick(turn.id, start, places, turn.now, fenced, ask.only)
     ids = [operation_id for operation_id, _ in picked]
     claims = _claimed_singly(turn, ask, ids) if one_by_one else _claimed(turn, ask, ids)
+    turn.claimed(claims)
+    return claims
+
+
+def _claimed_shift(turn: Turn, ask: Ask, start: Start) -> list[Claim]:
+    ids = shifts.pick(turn.id, start, turn.now, ask.fenced_routers)
+    if not ids:
+        return []
+    seconds = turn.progress.course.limits.apply_seconds
+    claims = shifts.claim(ids, ask.worker_id, turn.now, seconds)
     turn.claimed(claims)
     return claims
 

@@ -6,36 +6,19 @@ them decides anything: states come in as the core has chosen them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-import psycopg
-from django.db import connection
-
+from deployctl.services.sql import flags, numbers, sql, texts
 from strategies.states import Direction, OperationState
 
-
-@contextmanager
-def sql() -> Iterator[psycopg.Cursor[Any]]:
-    """Give a cursor that sends values apart from the statement.
-
-    Django's own puts them into its text, so that nothing is ever prepared; these few
-    statements run for every flush, and planning them anew costs more than they do.
-    What goes wrong is raised as Django's own cursor would raise it.
-    """
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as made:
-        yield made
-
-
+_DIRECTIONS = {each.value: each for each in Direction}
+_STATES = {each.value: each for each in OperationState}
 OPEN_STATES = "('running', 'verifying', 'unknown')"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """An operation as the journal needs it to settle, write off or take over."""
 
     id: int
@@ -51,8 +34,7 @@ class Row:
     target_available: bool
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What a worker found out about one operation that it holds.
 
     `state` is the new one; RUNNING together with `drift` means: found at a third
@@ -72,8 +54,7 @@ class Report:
     let_go: bool = False
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """What settling writes into an operation and its target.
 
     The target's health is written only if something was `learnt` of it.
@@ -90,6 +71,26 @@ class Change:
     observed: str | None = None
     recorded: bool = False
     quiet: bool = False
+
+
+def unreported(
+    row: Row,
+    state: OperationState,
+    *,
+    error: str = "",
+    quiet: bool = False,
+    attempt: int | None = None,
+) -> Change:
+    """Return a change that is nobody's report: the target is as it was known to be."""
+    return Change(
+        id=row.id,
+        target_id=row.target_id,
+        state=state,
+        attempt=row.attempt if attempt is None else attempt,
+        available=row.target_available,
+        error=error,
+        quiet=quiet,
+    )
 
 
 _ROW = """
@@ -110,17 +111,20 @@ def _rows(
 ) -> list[Row]:
     with sql() as cursor:
         cursor.execute(_ROW.format(scope, condition), parameters)
-        return [
-            Row(r[0], Direction(r[1]), r[2], r[3], OperationState(r[4]), *r[5:])
-            for r in cursor.fetchall()
-        ]
+        return [row_from(found) for found in cursor.fetchall()]
+
+
+def row_from(found: tuple[Any, ...]) -> Row:
+    """Return a row as the statements above select it."""
+    direction, state = _DIRECTIONS[found[1]], _STATES[found[4]]
+    return Row(found[0], direction, found[2], found[3], state, *found[5:])
 
 
 def reported(deployment_id: int, ids: list[int], worker_id: int) -> list[Row]:
     """Return the operations of these ids that this worker still holds."""
     return _rows(
-        "o.id = ANY(%s) AND o.claimed_by_id = %s",
-        [deployment_id, ids, worker_id],
+        "o.id = ANY(%s::bigint[]) AND o.claimed_by_id = %s",
+        [deployment_id, numbers(ids), worker_id],
         _AND_OF_DEPLOYMENT,
     )
 
@@ -190,6 +194,7 @@ def write(
     PostgreSQL reads the whole table while it has no statistics of a new fleet.
     """
     ordered = sorted(changes, key=lambda change: change.id)
+    ids = numbers([c.id for c in ordered])
     with sql() as cursor:
         cursor.execute(
             """
@@ -206,24 +211,26 @@ def write(
                                    THEN %s END
               FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::text[], %s::text[])
                    AS c(id, state, attempt, error, output)
-             WHERE o.id = c.id AND o.id = ANY(%s)
+             WHERE o.id = c.id AND o.id = ANY(%s::bigint[])
             """,
             [
                 settle_by,
                 verify_by,
                 now,
-                [c.id for c in ordered],
-                [c.state.value for c in ordered],
-                [c.attempt for c in ordered],
-                [c.error for c in ordered],
-                [c.output for c in ordered],
-                [c.id for c in ordered],
+                ids,
+                texts([c.state.value for c in ordered]),
+                numbers([c.attempt for c in ordered]),
+                texts([c.error for c in ordered]),
+                texts([c.output for c in ordered]),
+                ids,
             ],
         )
     _write_targets(sorted(changes, key=lambda change: change.target_id), now)
 
 
 def _write_targets(changes: list[Change], now: datetime) -> None:
+    ids = numbers([c.target_id for c in changes])
+    held_by = numbers([c.id for c in changes])
     with sql() as cursor:
         cursor.execute(
             """
@@ -235,26 +242,54 @@ def _write_targets(changes: list[Change], now: datetime) -> None:
                                       ELSE %s END,
                    recorded_version = CASE WHEN c.recorded THEN c.observed
                                            ELSE t.recorded_version END,
+                   looks = CASE WHEN c.recorded THEN 0 ELSE t.looks END,
                    quiet_at = CASE WHEN c.quiet THEN GREATEST(t.quiet_at, o.apply_by)
                                    ELSE t.quiet_at END
               FROM unnest(%s::bigint[], %s::bigint[], %s::bool[], %s::bool[],
                           %s::text[], %s::bool[], %s::bool[])
                    AS c(id, operation, learnt, available, observed, recorded, quiet)
               JOIN deployctl_operation o ON o.id = c.operation
-             WHERE t.id = c.id AND t.id = ANY(%s) AND o.id = ANY(%s)
+             WHERE t.id = c.id AND t.id = ANY(%s::bigint[])
+               AND o.id = ANY(%s::bigint[])
             """,
             [
                 now,
-                [c.target_id for c in changes],
-                [c.id for c in changes],
-                [c.learnt for c in changes],
-                [c.available for c in changes],
-                [c.observed for c in changes],
-                [c.recorded for c in changes],
-                [c.quiet for c in changes],
-                [c.target_id for c in changes],
-                [c.id for c in changes],
+                ids,
+                held_by,
+                flags([c.learnt for c in changes]),
+                flags([c.available for c in changes]),
+                texts([c.observed for c in changes]),
+                flags([c.recorded for c in changes]),
+                flags([c.quiet for c in changes]),
+                ids,
+                held_by,
             ],
+        )
+
+
+def mark_regressed(regressed: list[int], recovered: list[int]) -> None:
+    """Remember which failed operations had succeeded, so that they may recover."""
+    for ids, value in ((regressed, True), (recovered, False)):
+        if ids:
+            with sql() as cursor:
+                cursor.execute(
+                    """UPDATE deployctl_operation SET regressed = %s
+                        WHERE id = ANY(%s::bigint[])""",
+                    [value, numbers(ids)],
+                )
+
+
+def look_at_standby(target_ids: list[int], good: int, bad: int) -> None:
+    """Let what was seen of targets that stand by count: nobody else changes these."""
+    with sql() as cursor:
+        cursor.execute(
+            """
+            UPDATE deployctl_target
+               SET health = CASE WHEN looks >= %s THEN 'healthy' ELSE 'unhealthy' END
+             WHERE id = ANY(%s) AND ((looks >= %s AND health = 'unhealthy')
+                                  OR (looks <= -%s AND health <> 'unhealthy'))
+            """,
+            [good, target_ids, good, bad],
         )
 
 
@@ -288,7 +323,7 @@ def write_return(deployment_id: int) -> list[tuple[int, int, str | None, bool]]:
                 SELECT deployment_id, 'restore', target_id, 'return', position, step,
                        batch, 'pending', 0, 0, true, to_version, from_version, '', ''
                   FROM deployctl_operation
-                 WHERE deployment_id = %s AND direction = 'forward'
+                 WHERE deployment_id = %s AND direction = 'forward' AND kind = 'deploy'
                    AND attempt > 0 AND state <> 'skipped'
                 RETURNING position, target_id, to_version
             )
@@ -327,13 +362,34 @@ def aim(operation_id: int) -> str | None:
     return None
 
 
-def plan_forward(
-    deployment_id: int,
-    to_version: str,
-    rows: list[tuple[int, int, str | None, int, int]],
-) -> None:
-    """Write the forward operations: (position, target, from version, step, batch)."""
-    columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
+def hold_targets(target_ids: list[int]) -> None:
+    """Keep others from changing how these targets are reached, until the commit.
+
+    Claims and reports of others go on: they change nothing that a key depends on.
+    """
+    with sql() as cursor:
+        cursor.execute(
+            """SELECT 1 FROM deployctl_target WHERE id = ANY(%s) ORDER BY id
+                 FOR KEY SHARE""",
+            [target_ids],
+        )
+
+
+class Planned(NamedTuple):
+    """A forward operation as it is first written."""
+
+    position: int
+    target_id: int
+    from_version: str | None
+    to_version: str
+    step: int
+    batch: int
+    kind: str
+
+
+def plan_forward(deployment_id: int, rows: list[Planned]) -> None:
+    """Write the forward operations of a deployment on its targets."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(Planned._fields)
     with sql() as cursor:
         cursor.execute(
             """
@@ -341,12 +397,13 @@ def plan_forward(
                 (deployment_id, kind, target_id, direction, position, step, batch,
                  state, attempt, fence, was_available, from_version, to_version,
                  error, output)
-            SELECT %s, 'deploy', p.target, 'forward', p.position, p.step, p.batch,
-                   'pending', 0, 0, true, p.from_version, %s, '', ''
-              FROM unnest(%s::int[], %s::bigint[], %s::text[], %s::int[], %s::int[])
-                   AS p(position, target, from_version, step, batch)
+            SELECT %s, p.kind, p.target, 'forward', p.position, p.step, p.batch,
+                   'pending', 0, 0, true, p.from_version, p.to_version, '', ''
+              FROM unnest(%s::int[], %s::bigint[], %s::text[], %s::text[], %s::int[],
+                          %s::int[], %s::text[])
+                   AS p(position, target, from_version, to_version, step, batch, kind)
             """,
-            [deployment_id, to_version, *(list(column) for column in columns)],
+            [deployment_id, *(list(column) for column in columns)],
         )
 
 

@@ -11,8 +11,8 @@ from datetime import datetime
 from django.db import transaction
 
 from deployctl.models import Deployment, Plan
-from deployctl.services.operations import sql
 from deployctl.services.people import Actor
+from deployctl.services.sql import sql
 from strategies import wire
 from strategies.plan import Plan as PlanValue
 from strategies.progress import Progress

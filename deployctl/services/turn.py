@@ -6,47 +6,52 @@ does not know workers, people or why it was opened.
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import JSONField
 
 from deployctl import doorbell
 from deployctl.models import Deployment
-from deployctl.queries.plans import plan_of, progress_of
-from deployctl.services import audit, events, operations, plans
+from deployctl.queries.plans import progress_of
+from deployctl.services import audit, events, operations, perform, plans, shifts
 from deployctl.services.claims import Claim, unclaim
-from deployctl.services.operations import Change, Report, Row
+from deployctl.services.operations import Change, Report, Row, unreported
 from deployctl.services.people import Actor
-from strategies import folds, rules, wire
+from deployctl.services.perform import PERFORM
+from deployctl.services.sql import sql
+from strategies import folds, rules
 from strategies.messages import (
-    BatchOpened,
     Fact,
-    OpenBatch,
     OperationsMoved,
-    PlanReturn,
-    Record,
-    RecordHalt,
-    Recounted,
-    ReviveReturn,
-    RollbackPlanned,
     Start,
     TargetsDrifted,
     TimePassed,
     WakeAt,
-    WriteOff,
+    Where,
 )
-from strategies.operations import after_failure, return_retries
-from strategies.states import OPEN, Direction, OperationState, State
+from strategies.operations import after_doubt, after_failure, return_retries
+from strategies.states import OPEN, Direction, Kind, OperationState, State
 
 _S = OperationState
 #: No plan asks for so many decisions in one turn; a bound against a rule that loops.
 MOST_DECISIONS = 100_000
+#: What was found not done, lost once too often: reported as this, stored as that.
+_GIVEN_UP = (_S.PENDING, _S.FAILED)
+_LOST = "each attempt was lost, and it was not done; look at the target and its network"
 #: How many failed operations a halt names as its evidence.
 EVIDENCE = 50
+_FIELDS = Deployment._meta.concrete_fields
+_NAMES = [field.attname for field in _FIELDS]
+_JSON = frozenset(field for field in _FIELDS if isinstance(field, JSONField))
+_LOCK = f"""
+    SELECT {", ".join(str(field.column) for field in _FIELDS)} FROM deployctl_deployment
+     WHERE id = %s FOR NO KEY UPDATE
+"""
 
 
 class Turn:
@@ -74,11 +79,17 @@ class Turn:
     @classmethod
     def locked(cls, deployment_id: int) -> Turn:
         """Lock a deployment's row, alone in its statement; read what it protects."""
-        rows = Deployment.objects.select_for_update(no_key=True)
-        row = rows.get(pk=deployment_id)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT clock_timestamp()")
-            return cls(row, cursor.fetchone()[0])
+        with sql() as lock, sql() as clock:
+            lock.execute(_LOCK, [deployment_id])
+            clock.execute("SELECT clock_timestamp()")
+            found, now = lock.fetchone(), clock.fetchone()
+        if found is None or now is None:
+            raise Deployment.DoesNotExist(f"there is no deployment {deployment_id}")
+        values = (
+            json.loads(value) if value is not None and field in _JSON else value
+            for field, value in zip(_FIELDS, found, strict=True)
+        )
+        return cls(Deployment.from_db(connection.alias, _NAMES, [*values]), now[0])
 
     @property
     def id(self) -> int:
@@ -129,7 +140,7 @@ class Turn:
                     return True
                 self._due_at = action.at
             else:
-                _PERFORM[type(action)](self, action)
+                PERFORM[type(action)](self, action)
                 return True
         return False
 
@@ -152,7 +163,7 @@ class Turn:
             attempt=row.attempt - released,
             available=_availability(row, report),
             learnt=report.available is not None and state not in OPEN and not released,
-            error=report.error,
+            error=_LOST if (report.state, state) == _GIVEN_UP else report.error,
             output=report.output,
             observed=report.observed,
             recorded=state in (_S.SUCCEEDED, _S.SKIPPED),
@@ -162,20 +173,22 @@ class Turn:
     def _after_retry(self, row: Row, state: OperationState) -> OperationState:
         if state is _S.RELEASED:
             return _S.PENDING
-        if state is not _S.FAILED:
+        undone = state is _S.PENDING and row.state is _S.UNKNOWN
+        if state is not _S.FAILED and not undone:
             return state
+        after = after_doubt if undone else after_failure
         retries = self.progress.course.limits.retries
         if row.direction is Direction.RETURN:
             retries = return_retries(retries)
         may_claim = self.progress.may_retry(row.direction)
-        return after_failure(attempt=row.attempt, retries=retries, may_claim=may_claim)
+        return after(attempt=row.attempt, retries=retries, may_claim=may_claim)
 
     def abandoned(self, rows: Iterable[Row]) -> None:
         """Take open operations from whoever held them."""
         lost = list(rows)
         applied = [row for row in lost if row.state is _S.VERIFYING]
         doubtful = [row for row in lost if row.state is not _S.VERIFYING]
-        self.move([(row, _change(row, _S.UNKNOWN, quiet=True)) for row in doubtful])
+        self.move([(row, unreported(row, _S.UNKNOWN, quiet=True)) for row in doubtful])
         # Whoever goes on gets the whole time again: nobody was asking meanwhile.
         deadline = self.progress.course.limits.health.deadline_seconds
         unclaim([r.id for r in applied], self.now + timedelta(seconds=deadline))
@@ -187,21 +200,14 @@ class Turn:
 
     def claimed(self, claims: Sequence[Claim]) -> None:
         """Fold claims as started operations."""
-        groups: dict[tuple[Direction, bool], list[int]] = defaultdict(list)
+        groups: dict[tuple[Direction, Kind, bool], list[int]] = defaultdict(list)
         for claim in claims:
-            groups[claim.direction, claim.was_available].append(claim.position)
-        for (direction, available), positions in sorted(groups.items()):
-            self.fold(
-                OperationsMoved(
-                    direction=direction,
-                    where="batch" if direction is Direction.FORWARD else "elsewhere",
-                    was=_S.PENDING,
-                    now=_S.RUNNING,
-                    was_available=available,
-                    is_available=False,
-                    positions=tuple(positions),
-                )
-            )
+            available = claim.was_available and self.counts_changed
+            groups[claim.direction, claim.kind, available].append(claim.position)
+        for (direction, kind, available), positions in sorted(groups.items()):
+            where: Where = "batch" if direction is Direction.FORWARD else "elsewhere"
+            key = (direction, where, _S.PENDING, _S.RUNNING, kind, available, False)
+            self.fold(_moved(key, positions))
         if claims:
             self._set_due()
 
@@ -220,83 +226,42 @@ class Turn:
         if not changes:
             return
         limits = self.progress.course.limits
-        operations.write(
-            [change for _, change in changes],
-            self.now,
-            self.now + timedelta(seconds=limits.settle_seconds),
-            self.now + timedelta(seconds=limits.health.deadline_seconds),
-        )
+        settle_by = self.now + timedelta(seconds=limits.settle_seconds)
+        verify_by = self.now + timedelta(seconds=limits.health.deadline_seconds)
+        routed = [pair for pair in changes if self.is_shift(pair[0])]
+        if routed:
+            shifts.write(routed, self.now, settle_by, verify_by)
+        aimed = [change for row, change in changes if not self.is_shift(row)]
+        if aimed:
+            operations.write(aimed, self.now, settle_by, verify_by)
         groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        counts = self.counts_changed
         for row, change in changes:
             now = _S.RELEASED if row.id in released else change.state
-            was_available = row.state not in OPEN and row.target_available
-            is_available = now not in OPEN and change.available
+            was_available = counts and row.state not in OPEN and row.target_available
+            is_available = counts and now not in OPEN and change.available
             where = self.progress.where(row.direction, row.position)
-            key = (row.direction, where, row.state, now)
+            key = (row.direction, where, row.state, now, self.kind_of(row))
             groups[*key, was_available, is_available].append(row.position)
         for key, found in groups.items():
             self.fold(_moved(key, found))
+        for row, change in routed:
+            perform.retain(self, row, change)
 
-    # -- what the machine asks for ----------------------------------------------
+    @property
+    def counts_changed(self) -> bool:
+        """Whether the targets that are changed are those that carry the traffic."""
+        return not self.progress.course.standby
 
-    def _record(self, action: Record) -> None:
-        self.fold(action.fact)
+    def is_shift(self, row: Row) -> bool:
+        """Whether an operation's subject is a router."""
+        return row.position >= self.progress.course.work
 
-    def _open_batch(self, action: OpenBatch) -> None:
-        gone = operations.excluded(self.id, action.start, action.stop)
-        self.move(
-            [
-                (r, _change(r, _S.SKIPPED, error="removed since the plan was made"))
-                for r in gone
-            ]
-        )
-        pending, unavailable = operations.count_pending(
-            self.id, action.start, action.stop
-        )
-        self.fold(
-            BatchOpened(
-                action.step,
-                action.batch,
-                action.start,
-                action.stop,
-                pending,
-                unavailable,
-                skipped=action.stop - action.start - pending,
-            )
-        )
-
-    def _record_halt(self, action: RecordHalt) -> None:
-        halted = action.halted
-        span = rules.evidence_span(self.progress, halted)
-        limit = min(max(halted.observed, 1), EVIDENCE)
-        positions = operations.failed_positions(self.id, *span, limit)
-        evidence = {**wire.dump(halted), "positions": positions}
-        self.fold(wire.load(evidence))
-
-    def _write_off(self, action: WriteOff) -> None:
-        rows = operations.in_state(self.id, action.direction, "unresolved")
-        text = "its outcome was never found; written off"
-        self.move([(r, _change(r, _S.FAILED, error=text)) for r in rows])
-
-    def _plan_return(self, _: PlanReturn) -> None:
-        self._write_off(WriteOff(Direction.FORWARD))
-        written = operations.write_return(self.id)
-        digest = hashlib.sha256(repr([row[:3] for row in written]).encode())
-        unavailable = sum(1 for row in written if not row[3])
-        self.fold(RollbackPlanned(len(written), unavailable, digest.hexdigest()))
-        self._recount()
-
-    def _recount(self) -> None:
-        """Count what is available: others may have changed the fleet meanwhile."""
-        plan = plan_of(self.row)
-        ids = [int(target.id) for target in plan.targets]
-        ids += [int(skipped.id) for skipped in plan.skipped]
-        self.fold(Recounted(*operations.count_available(self.id, ids)))
-
-    def _revive_return(self, _: ReviveReturn) -> None:
-        rows = operations.in_state(self.id, Direction.RETURN, "failed", "unresolved")
-        self.move([(r, _change(r, _S.PENDING, attempt=0)) for r in rows])
-        self._recount()
+    def kind_of(self, row: Row) -> Kind:
+        """Return what an operation does to its subject."""
+        if row.direction is Direction.FORWARD or self.is_shift(row):
+            return self.progress.course.kind_at(row.position)
+        return Kind.RESTORE
 
     # -- storing ----------------------------------------------------------------
 
@@ -320,7 +285,7 @@ class Turn:
 
 
 def _moved(key: tuple[Any, ...], positions: list[int]) -> OperationsMoved:
-    direction, where, was, now, was_available, is_available = key
+    direction, where, was, now, kind, was_available, is_available = key
     return OperationsMoved(
         direction=direction,
         where=where,
@@ -329,6 +294,7 @@ def _moved(key: tuple[Any, ...], positions: list[int]) -> OperationsMoved:
         was_available=was_available,
         is_available=is_available,
         positions=tuple(sorted(positions)),
+        effect=kind,
     )
 
 
@@ -337,33 +303,3 @@ def _availability(row: Row, report: Report) -> bool:
     if report.state is _S.RELEASED:
         return row.was_available
     return row.target_available if report.available is None else report.available
-
-
-def _change(
-    row: Row,
-    state: OperationState,
-    *,
-    error: str = "",
-    quiet: bool = False,
-    attempt: int | None = None,
-) -> Change:
-    """Return a change that is nobody's report: the target is as it was known to be."""
-    return Change(
-        id=row.id,
-        target_id=row.target_id,
-        state=state,
-        attempt=row.attempt if attempt is None else attempt,
-        available=row.target_available,
-        error=error,
-        quiet=quiet,
-    )
-
-
-_PERFORM: dict[type, Callable[[Turn, Any], None]] = {
-    Record: Turn._record,
-    OpenBatch: Turn._open_batch,
-    RecordHalt: Turn._record_halt,
-    WriteOff: Turn._write_off,
-    PlanReturn: Turn._plan_return,
-    ReviveReturn: Turn._revive_return,
-}

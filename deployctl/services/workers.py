@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import connection
 
 from deployctl.models import Worker
 
 
-def arrive(host: str, pid: int, version: str) -> int:
-    """Enter a worker process that has just started, and return its id."""
-    return int(Worker.objects.create(host=host, pid=pid, version=version).pk)
+def arrive(
+    host: str, pid: int, version: str, kinds: Sequence[str] | None = None
+) -> int:
+    """Enter a worker process that has just started, and return its id.
+
+    Args:
+        host: where it runs.
+        pid: its process there.
+        version: of the product.
+        kinds: the kinds of targets that it can reach; None if it does not say.
+    """
+    said = None if kinds is None else list(kinds)
+    made = Worker.objects.create(host=host, pid=pid, version=version, kinds=said)
+    return int(made.pk)
 
 
 def beat(worker_id: int) -> None:

@@ -66,6 +66,15 @@ STATES: Mapping[str, Look] = {
     "warning": Look("is-paused", "alert-triangle", ""),
     "error": Look("is-failed", "alert-octagon", ""),
 }
+#: The pictures of a tab; they differ in form, for they are small and colours are not
+#: for everybody.
+_FAVICONS: Mapping[str, str] = {
+    "is-running": "favicon-running",
+    "is-paused": "favicon-paused",
+    "is-failed": "favicon-failed",
+    "is-ok": "favicon-done",
+    "is-rolled": "favicon-returned",
+}
 UNKNOWN_STATE = Look("is-unknown", "help", "")
 
 # The letters of the grid. static/js/live.js holds the same table.
@@ -98,6 +107,13 @@ def icon(name: str, css: str = "ic-s") -> SafeString:
         static("icons.svg"),
         name,
     )
+
+
+@register.filter
+def state_favicon(state: str) -> str:
+    """The address of the picture that a tab shows while a deployment is so."""
+    name = _FAVICONS.get(STATES.get(state, UNKNOWN_STATE).css, "favicon")
+    return static(f"{name}.svg")
 
 
 @register.filter

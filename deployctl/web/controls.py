@@ -10,11 +10,12 @@ from uuid import uuid4
 
 from django.http import HttpRequest
 
-from deployctl.queries import room
+from deployctl.queries import room, stages
 from deployctl.queries.feed import counted
 from deployctl.web.shell import by
 from strategies.progress import Progress
 from strategies.states import Intent, State
+from strategies.steps import Bake, Delay, Gate
 
 Button = dict[str, Any]
 
@@ -49,22 +50,83 @@ def _buttons(p: Progress, version: str) -> list[Button]:
         return [_resume(p, "primary")] if p.hold else [_pause("primary")]
     if p.intent is not Intent.NONE:
         return [_roll_back(p, "")] if p.claims else []
-    first = _resume(p, "primary") if p.hold else _pause("primary")
+    first = _going_on(p)
     returning = [_roll_back(p, "", gap=True)] if p.claims else []
-    return [first, *returning, _abort(p, version, gap=not returning)]
+    return [*first, *returning, _abort(p, version, gap=not returning)]
+
+
+def _going_on(p: Progress) -> list[Button]:
+    if p.hold is not None:
+        return [_resume(p, "primary")]
+    waits = p.entered_at is not None and isinstance(p.current, Gate | Bake | Delay)
+    if not waits:
+        return [_pause("primary")]
+    fully = [_fully(p)] if not p.promoted_fully and _holds_up_more(p) else []
+    return [_promote(p), *fully, _pause("")]
+
+
+def _holds_up_more(p: Progress) -> bool:
+    return any(isinstance(s, Gate | Bake) for s in p.course.steps[p.step + 1 :])
+
+
+def _promote(p: Progress) -> Button:
+    label = stages.what_next(p)
+    return _button("promote", label, "player-play", "primary")
+
+
+def _fully(p: Progress) -> Button:
+    left = [s for s in p.course.steps[p.step :] if isinstance(s, Gate | Bake)]
+    effects = [
+        f"{counted(len(left), 'gate or bake')} is passed without waiting.".replace(
+            "bakes is", "bakes are"
+        ),
+        "Batches stay as planned, and so do their verdicts: it may still halt.",
+    ]
+    dialog = _dialog("Promote it fully?", effects, "Promote fully")
+    return _button("promote_fully", "Promote fully…", "player-play", "", dialog=dialog)
 
 
 def _at_rest(p: Progress) -> list[Button]:
     state = p.rest.state if p.rest else None
+    retry = [_retry(p)] if p.whole.failed and not p.return_planned else []
     if state is State.FAILED and p.claims:
-        return [_roll_back(p, "primary")]
+        frozen = p.halt is not None and p.course.limits.on_failure == "freeze"
+        return [*([] if frozen else [_roll_back(p, "primary")]), *retry]
     if state is State.ROLLBACK_FAILED:
         return [_again(p)]
+    if state is State.COMPLETED and p.claims:
+        return [*retry, _take_back(p)]
     return []
 
 
+def _retry(p: Progress) -> Button:
+    effects = [
+        f"A new deployment, linked to this one, tries {counted(p.whole.failed)} again.",
+        "Each keeps the version that it had before this one, to go back to.",
+    ]
+    label = f"Retry {counted(p.whole.failed)}…"
+    dialog = _dialog("Retry what failed?", effects, "Start the retry")
+    return _button("retry", label, "refresh", "", dialog=dialog, follows=True)
+
+
+def _take_back(p: Progress) -> Button:
+    led = bool(p.shifts.succeeded) and not p.course.limits.returns_targets
+    does = (
+        "leads traffic back, and changes no target"
+        if led
+        else (f"takes {counted(p.touched)} back, each to its own earlier version")
+    )
+    effects = [
+        f"A new deployment, linked to this one, {does}.",
+        "It has no stages, bakes or gates.",
+    ]
+    label = "Lead traffic back…" if led else "Take it back…"
+    dialog = _dialog("Return to what was there?", effects, "Start it")
+    return _button("take_back", label, "arrow-back-up", "", dialog=dialog, follows=True)
+
+
 def _button(verb: str, label: str, icon: str, style: str, **more: Any) -> Button:
-    plain = {"gap": False, "dialog": None}
+    plain = {"gap": False, "dialog": None, "follows": False}
     return {**plain, "verb": verb, "label": label, "icon": icon, "style": style, **more}
 
 
@@ -104,12 +166,27 @@ def _abort(p: Progress, version: str, *, gap: bool) -> Button:
 
 
 def _roll_back(p: Progress, style: str, *, gap: bool = False) -> Button:
+    if not p.course.limits.returns_targets:
+        return _lead_back(p, style, gap=gap)
     effects = [
         f"Each of the {counted(p.touched)} touched goes back to the version it had.",
         f"At most {p.course.limits.parallelism:,} at a time; the floor is kept.",
         f"{counted(p.whole.pending)} that were not touched are left alone.",
     ]
     label = f"Roll back {counted(p.touched)}…"
+    dialog = _dialog("Return to what was there?", effects, "Roll back")
+    return _button("roll_back", label, "arrow-back-up", style, gap=gap, dialog=dialog)
+
+
+def _lead_back(p: Progress, style: str, *, gap: bool) -> Button:
+    led = bool(p.shifts.succeeded)
+    effects = [
+        "Traffic is led back, and read back."
+        if led
+        else "Traffic has not been switched: it stays where it is.",
+        "No target is changed: the other slot stays as it is now.",
+    ]
+    label = "Lead traffic back…" if led else "Give it up…"
     dialog = _dialog("Return to what was there?", effects, "Roll back")
     return _button("roll_back", label, "arrow-back-up", style, gap=gap, dialog=dialog)
 
@@ -139,6 +216,8 @@ def _hint(p: Progress) -> str:
         return "It is over; nothing starts by itself."
     if p.hold is not None:
         return f"Paused; {counted(p.open)} in flight." if p.open else "Paused."
+    if p.gate is not None:
+        return f"It waits for you: promoting means “{stages.what_next(p)}”."
     if p.intent in (Intent.HALT, Intent.ABORT):
         return f"Stopping; {counted(p.open)} in flight finish first."
     return "Pause claims nothing more; what is in flight finishes."

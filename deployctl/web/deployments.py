@@ -10,15 +10,15 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from deployctl.queries import fleet, history
+from deployctl.queries.differences import differences
 from deployctl.queries.planned import planned
 from deployctl.services.commands import KeyReused
-from deployctl.services.deployments import Refused, deploy, plan_deployment
+from deployctl.services.deployments import deploy
 from deployctl.services.people import NotAllowed
+from deployctl.services.planning import Refused, plan_deployment
 from deployctl.web.forms import DeploymentForm
 from deployctl.web.shell import by, paged, text
 from strategies import InvalidOptions, Plan
-
-STRATEGY = "rolling"
 
 
 def deployment_list(request: HttpRequest) -> HttpResponse:
@@ -53,7 +53,8 @@ def deployment_new(request: HttpRequest) -> HttpResponse:
         return shown(request, form, plan, 200 if plan else 422)
     if plan.hash != request.POST.get("plan_hash"):
         form.add_error(None, _CHANGED)
-        return shown(request, form, plan, 409)
+        changes = differences(request.POST.get("plan_sketch", ""), plan)
+        return shown(request, form, plan, 409, changes)
     return started(request, form, plan)
 
 
@@ -95,7 +96,7 @@ def made(form: DeploymentForm) -> Plan | None:
             data["application"],
             data["environment"],
             data["version"],
-            STRATEGY,
+            form.chosen,
             form.options(),
         )
     except InvalidOptions as error:
@@ -106,13 +107,18 @@ def made(form: DeploymentForm) -> Plan | None:
 
 
 def shown(
-    request: HttpRequest, form: DeploymentForm, plan: Plan | None, status: int = 200
+    request: HttpRequest,
+    form: DeploymentForm,
+    plan: Plan | None,
+    status: int = 200,
+    changes: list[str] | None = None,
 ) -> HttpResponse:
     """Show the builder with a plan, or with what is wrong."""
     context = {
         "form": form,
         "plan": planned(plan) if plan else None,
         "key": request.POST.get("idempotency_key") or str(uuid4()),
+        "changes": changes or [],
     }
     return render(request, "deployments/new.html", context, status=status)
 

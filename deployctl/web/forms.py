@@ -9,7 +9,31 @@ from django import forms
 from deployctl.models import Application, Environment, Version
 from strategies import InvalidOptions
 
-ON_FAILURE = (("halt", "Halt"), ("rollback", "Roll back"), ("freeze", "Freeze"))
+ON_FAILURE = (
+    ("", "As usual"),
+    ("halt", "Halt"),
+    ("rollback", "Roll back"),
+    ("freeze", "Freeze"),
+)
+STRATEGIES = (
+    ("rolling", "Rolling"),
+    ("canary", "Canary"),
+    ("blue_green", "Blue-green"),
+)
+#: The fields that are options of one strategy, besides those of all.
+OWN = {
+    "rolling": ("batch_size", "delay_seconds", "max_failures"),
+    "canary": (
+        *("stages", "stage_duration_seconds", "success_threshold", "gates"),
+        "gate_limit_seconds",
+    ),
+    "blue_green": (
+        *("auto_promote", "auto_promote_seconds", "bake_seconds", "retain_seconds"),
+        *("end_retention", "max_failures"),
+    ),
+}
+COMMON = ("min_healthy", "on_failure", "parallelism", "retries")
+_YES_NO = (("", "No"), ("yes", "Yes"))
 #: The prefix of fields that are settings of the health rule.
 HEALTH = "health_"
 
@@ -37,6 +61,39 @@ class DeploymentForm(forms.Form):
     application = forms.ModelChoiceField(Application.objects.order_by("name"))
     version = forms.ModelChoiceField(Version.objects.none())
     environment = forms.ModelChoiceField(Environment.objects.order_by("name"))
+    strategy = forms.ChoiceField(
+        choices=STRATEGIES, initial="rolling", required=False, label="Strategy"
+    )
+    stages = Text(
+        initial="10, 25, 50, 100",
+        label="Stages, %",
+        help_text="Of the targets that need the change; the last is 100.",
+    )
+    stage_duration_seconds = Text(
+        initial="60", label="Bake after each, s", help_text="Watched all the time."
+    )
+    success_threshold = Text(
+        initial="95%", label="Must succeed", help_text="Of each stage, and so far."
+    )
+    gates = forms.ChoiceField(
+        choices=_YES_NO, required=False, label="Ask a person after each stage"
+    )
+    gate_limit_seconds = Text(
+        label="A person has, s", help_text="Empty: no limit. Then it halts."
+    )
+    auto_promote = forms.ChoiceField(
+        choices=_YES_NO, required=False, label="Switch without asking"
+    )
+    auto_promote_seconds = Text(
+        label="Switch by itself after, s", help_text="Empty: it waits for a person."
+    )
+    bake_seconds = Text(initial="0", label="Watch after the switch, s")
+    retain_seconds = Text(
+        initial="1800", label="Keep the old slot, s", help_text="To return to it."
+    )
+    end_retention = forms.ChoiceField(
+        choices=_YES_NO, required=False, label="Change a slot that is still kept"
+    )
     batch_size = Text(
         initial="4", label="Batch size", help_text="3, 25% or a growing 1, 5, 25%."
     )
@@ -48,7 +105,11 @@ class DeploymentForm(forms.Form):
         initial="0", label="Stay available", help_text="A count or a percentage."
     )
     on_failure = forms.ChoiceField(
-        choices=ON_FAILURE, initial="halt", label="When it stops"
+        choices=ON_FAILURE,
+        initial="",
+        required=False,
+        label="When it stops",
+        help_text="As usual: a canary rolls back, all others halt.",
     )
     parallelism = Text(label="At once", help_text="Empty: a whole batch.")
     retries = Text(initial="0", label="Further attempts")
@@ -75,18 +136,23 @@ class DeploymentForm(forms.Form):
         """Whether one of the health settings is wrong, so that they must be seen."""
         return any(name.startswith(HEALTH) for name in self.errors)
 
+    @property
+    def chosen(self) -> str:
+        """The strategy's name; rolling if nobody chose."""
+        return str(self.cleaned_data.get("strategy") or "rolling")
+
     def options(self) -> dict[str, Any]:
         """Return the strategy's options as they were typed; empty means the default."""
-        names = ("batch_size", "delay_seconds", "max_failures", "min_healthy")
-        more = ("on_failure", "parallelism", "retries")
-        typed = {name: self.cleaned_data[name] for name in (*names, *more)}
+        names = (*OWN[self.chosen], *COMMON)
+        typed = {name: self.cleaned_data[name] for name in names}
         given = {name: value for name, value in typed.items() if value != ""}
         health = {
             name.removeprefix(HEALTH): value
             for name, value in self.cleaned_data.items()
             if name.startswith(HEALTH) and value != ""
         }
-        return {**given, "health": health}
+        yes = {name: True for name, value in given.items() if value == "yes"}
+        return {**given, **yes, "health": health}
 
     def blame(self, error: InvalidOptions) -> None:
         """Put each of the strategy's sentences beside its field."""

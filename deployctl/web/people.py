@@ -17,13 +17,18 @@ class SignIn(LoginView):
 
     def post(self, request: Any, *args: Any, **more: Any) -> Any:
         """Refuse to guess on and on: see `throttle`."""
-        if throttle.is_closed(request):
-            return throttle.refusal(request)
+        wait_seconds = throttle.take(request)
+        if wait_seconds:
+            return throttle.refusal(request, wait_seconds)
         return super().post(request, *args, **more)
 
+    def form_valid(self, form: Any) -> Any:
+        """Sign in; what succeeds was no guess."""
+        throttle.give_back(self.request)
+        return super().form_valid(form)
+
     def form_invalid(self, form: Any) -> Any:
-        """Count the failure; the answer is the same whatever was wrong."""
-        throttle.count(self.request)
+        """Give the same answer whatever was wrong."""
         answer = super().form_invalid(form)
         answer.status_code = 422
         return answer

@@ -15,7 +15,8 @@ from deployctl.queries import room
 from deployctl.services import commands
 from deployctl.services.commands import KeyReused, Reply
 from deployctl.web.controls import controls
-from deployctl.web.shell import by, number
+from deployctl.web.shell import by, idempotency_key, number
+from deployctl.web.shell import reason as reason_of
 
 #: How a reply's status is said over HTTP, and in which colour.
 _ANSWERS = {
@@ -66,7 +67,7 @@ def deployment_command(request: HttpRequest, deployment_id: int) -> HttpResponse
 
 def pressed(request: HttpRequest, deployment_id: int, kind: str) -> Reply:
     """Give the command to the services, and return what became of it."""
-    key, reason = _key(request), _reason(request)
+    key, reason = idempotency_key(request), reason_of(request)
     if not key:
         return _invalid("The form had no key; load the page again.")
     try:
@@ -87,7 +88,7 @@ def operation_settle(request: HttpRequest, operation_id: int) -> HttpResponse:
     """Say what became of an operation whose outcome nobody could find."""
     row = get_object_or_404(Operation, pk=operation_id)
     said = request.POST.get("outcome", "")
-    outcome, key = _OUTCOMES.get(said, said), _key(request)
+    outcome, key = _OUTCOMES.get(said, said), idempotency_key(request)
     if outcome not in commands.SETTLEMENTS or not key:
         return answer(request, row.deployment_id, _invalid("Choose what it was."))
     try:
@@ -97,7 +98,7 @@ def operation_settle(request: HttpRequest, operation_id: int) -> HttpResponse:
             outcome,
             by=by(request),
             key=key,
-            reason=_reason(request),
+            reason=reason_of(request),
         )
     except KeyReused as error:
         reply = Reply("reused", str(error), 0)
@@ -125,14 +126,6 @@ _LEVELS = {
 
 def _invalid(text: str) -> Reply:
     return Reply("invalid", f"{text} Nothing was changed.", 0)
-
-
-def _key(request: HttpRequest) -> str:
-    return request.POST.get("idempotency_key", "").replace("\0", "")[:64]
-
-
-def _reason(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").replace("\0", "").strip()[:1000]
 
 
 def _expected(request: HttpRequest) -> int | None:

@@ -88,3 +88,13 @@ def paged(
         "previous_url": url(page.number - 1) if page.has_previous() else "",
         "next_url": url(page.number + 1) if page.has_next() else "",
     }
+
+
+def idempotency_key(request: HttpRequest) -> str:
+    """Return the key of the button that was pressed; "" if the form had none."""
+    return request.POST.get("idempotency_key", "").replace("\0", "")[:64]
+
+
+def reason(request: HttpRequest) -> str:
+    """Return why somebody pressed, in their words."""
+    return request.POST.get("reason", "").replace("\0", "").strip()[:1000]

@@ -16,6 +16,7 @@
   const room = document.getElementById("room");
   const root = document.documentElement;
   const badge = document.getElementById("fresh");
+  const favicon = document.getElementById("favicon");
   const cells = new Map([...document.querySelectorAll("[data-p]")].map((cell) => [Number(cell.dataset.p), cell]));
   const canvas = document.getElementById("heat");
   const drawCells = canvas && heatmap.mount(canvas, (letter) => CELLS[letter][1]);
@@ -133,13 +134,18 @@
     alarmed = why;
   }
 
+  function swap(html) {
+    for (const [id, text] of Object.entries(html || {})) {
+      if (id === "room-feed") setFeed(text); else units.swap(id, text);
+    }
+  }
+
   function apply(frame) {
     seen = frame.to;
-    for (const [id, html] of Object.entries(frame.html || {})) {
-      if (id === "room-feed") setFeed(html); else units.swap(id, html);
-    }
+    swap(frame.html);
     if (frame.grid) setCells([...frame.grid].map((letter, position) => [position, letter]));
     if (frame.cells?.length) setCells(frame.cells);
+    if (frame.icon && favicon.getAttribute("href") !== frame.icon) favicon.setAttribute("href", frame.icon);
     if (frame.title) document.title = `${frame.title} · deployctl`;
     if (frame.control_version !== undefined) controls.changed(frame.control_version);
     alarm();
@@ -160,7 +166,7 @@
       if (!answer.ok) throw new Error(String(answer.status));
       const frame = await answer.json();
       if (frame.kind === "resync") { location.reload(); return; }
-      if (frame.to > seen || since === 0) apply(frame); else showLive();
+      if (frame.to > seen || since === 0) apply(frame); else if (frame.to === seen) { swap(frame.html); showLive(); }
       if (heardSeq > seen) setTimeout(catchUp, 1000, undefined);
     } catch {
       showStale();
@@ -181,7 +187,7 @@
       if (frame.from === seen || (frame.whole && frame.from < seen)) apply(frame); else catchUp();
     } else if (frame.kind === "hb") {
       heardSeq = Math.max(heardSeq, frame.seq);
-      if (frame.seq > seen) catchUp(); else showLive();
+      if (frame.seq > seen) catchUp(); else { if (frame.seq === seen) swap(frame.html); showLive(); }
     } else if (frame.kind === "resync") {
       catchUp(0);
     } else if (frame.kind === "bye") {

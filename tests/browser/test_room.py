@@ -20,13 +20,25 @@ def test_deploy_pause_resume_in_two_windows(product: Product, window: Window) ->
     here, there = window(), window()
     number = deploy(here, product.url, "staging", *GOOD, batch_size="2")
     there.goto(f"{product.url}/deployments/{number}/")
+    icon(there, "running")
     press(here, "pause")
     says(here, "paus")
     says(there, "paused")
+    icon(there, "paused")
     press(there, "resume")
     says(here, "complet", 60)
+    icon(here, "done")
     says(there, "complet")
     assert regions(here) == regions(there)
+
+
+def icon(page: Page, name: str) -> None:
+    """Wait until the tab shows this picture, and see that it can be drawn."""
+    link = page.locator("#favicon")
+    expect(link).to_have_attribute("href", f"/static/favicon-{name}.svg")
+    draws = """async (href) => { const image = new Image(); image.src = href;
+        await image.decode(); return image.naturalWidth > 0; }"""
+    assert page.evaluate(draws, link.get_attribute("href"))
 
 
 def test_halt_is_explained_and_rolled_back(product: Product, window: Window) -> None:
@@ -35,12 +47,14 @@ def test_halt_is_explained_and_rolled_back(product: Product, window: Window) -> 
     there.goto(f"{product.url}/deployments/{number}/")
     says(here, "halted|failed", 60)
     says(there, "halted|failed")
+    icon(there, "failed")
     expect(there.locator("#do-roll_back.btn-primary")).to_be_visible(timeout=30_000)
     band = there.locator("#room-halt")
     expect(band).to_contain_text("Halted")
     expect(band).to_contain_text("1.2.0")
     press(there, "roll_back", reason="it cannot run on prod-06")
     says(here, "rolled back", 60)
+    icon(here, "returned")
     fresh = window()
     fresh.goto(f"{product.url}/deployments/{number}/")
     assert regions(fresh) == regions(here)

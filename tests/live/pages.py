@@ -55,6 +55,8 @@ class Page:
         elif message["kind"] == "hb":
             if message["seq"] > self.seq:
                 self.catch_up(self.seq)
+            elif message["seq"] == self.seq:
+                self.html.update(message.get("html", {}))
         elif message["to"] > self.seq:
             exact = message["from"] == self.seq
             if exact or (message["whole"] and message["from"] < self.seq):
@@ -68,6 +70,8 @@ class Page:
         frame = frames.since(self.deployment_id, since)
         if frame["to"] > self.seq or since == 0:
             self.apply(frame)
+        elif frame["to"] == self.seq:
+            self.html.update(frame["html"])
 
     def check(self) -> None:
         """Fail unless this page is what a fresh one would be."""

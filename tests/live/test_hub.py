@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from django.db import OperationalError
 
 from deployctl import frames
+from deployctl.frames import BEATS
 from deployctl.live import hub as hub_module
 from deployctl.live.hub import RESYNC, Hub, Viewer
 from deployctl.live.pace import Pace
 from deployctl.models import Deployment
+from deployctl.services import workers
 from strategies.states import OperationState
 from tests.live.pages import Hands, Page, apart, started
 
@@ -276,7 +279,43 @@ async def test_a_heartbeat_says_how_far_it_is(
     hub = hubs(Pace(heartbeat_seconds=0.3, poll_seconds=30))
     seq = await do(lambda: scene.seq)
     viewer = await join(hub, scene, seq)
-    assert await told(viewer) == {"kind": "hb", "seq": seq}
+    heard = await told(viewer)
+    assert (heard["kind"], heard["seq"], set(heard["html"])) == ("hb", seq, {BEATS})
+
+
+async def test_beats_are_heard_while_nothing_happens_and_known_afterwards(
+    hubs: Callable[..., Hub], scene: Scene
+) -> None:
+    hub, page = hubs(Pace(0.02, 30, 0.3)), await do(lambda: Page(scene.id))
+    viewer = await join(hub, scene, page.seq)
+    await do(lambda: scene.hands.flush(S.SUCCEEDED))
+    await reaches(viewer, page, await do(lambda: scene.seq))
+    await do(lambda: workers.beat(scene.hands.worker_id))
+    while (heard := await told(viewer))["kind"] != "hb" or not heard["html"]:
+        pass
+    await do(lambda: page.hear(heard))
+    await do(page.check)
+    await do(lambda: scene.hands.flush(S.SUCCEEDED))
+    frame = await told(viewer)
+    while frame["kind"] == "hb":
+        await do(partial(page.hear, frame))
+        frame = await told(viewer)
+    await do(lambda: page.hear(frame))
+    await do(page.check)
+    assert page.fetched == 0
+
+
+async def test_a_database_that_is_away_silences_no_heart(
+    hubs: Callable[..., Hub], scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: int) -> dict[str, str]:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(frames, "pulse", away)
+    seq = await do(lambda: scene.seq)
+    viewer = await join(hubs(Pace(0.02, 30, 0.1)), scene, seq)
+    assert await told(viewer) == {"kind": "hb", "seq": seq, "html": {}}
+    assert await told(viewer) == {"kind": "hb", "seq": seq, "html": {}}
 
 
 async def test_the_hub_ends_with_its_last_viewer_and_may_start_again(

@@ -283,6 +283,7 @@ def test_a_target_that_is_lost_in_the_middle_waits_for_a_person(
     lost.kill()
     reached(deployment, "paused")
     operation = deployment.operations.get(state="unresolved")
+    assert operation.target is not None
     assert operation.target.name == "lost"
     assert states(deployment) == {"succeeded": 3, "unresolved": 1}
     lost.start()  # It says by itself that this attempt was interrupted.

@@ -16,7 +16,16 @@ from strategies.states import OperationState
 from tests.engine.drivers.agents import Agents
 from tests.services.hands import Beside
 from tests.support import truth
-from tests.support.fleet import Log, Place, Workers, agent_targets, reached, until
+from tests.support.fleet import (
+    Log,
+    Place,
+    Workers,
+    agent_targets,
+    reached,
+    rested,
+    states,
+    until,
+)
 
 pytestmark = [pytest.mark.serial, pytest.mark.django_db(transaction=True)]
 S = OperationState
@@ -31,6 +40,8 @@ class Presser:
 
     place: Place
     span: range
+    #: For how long it stays quiet after the moment from which nothing may be heard.
+    quiet_seconds: float = 0.05
     deployments: list[Deployment] = field(default_factory=list)
     quiet: list[tuple[float, float]] = field(default_factory=list)
 
@@ -42,7 +53,7 @@ class Presser:
             if self.place.press(now, "pause").status != "ok":
                 continue  # It was over just before.
             answered = time.time()
-            time.sleep(LATE_SECONDS + 0.05)
+            time.sleep(LATE_SECONDS + self.quiet_seconds)
             self.quiet.append((answered, time.time()))
             # What is in flight may end just now, which makes this page a stale one.
             until(partial(self._resumed, now))
@@ -120,4 +131,35 @@ def test_control_a_worker_that_reads_before_it_locks_is_found_out(
         if found:
             break
         place.press(deployment, "abort")
+    assert found, "the check missed a worker that is wrong"
+
+
+def heard_late_of_slow_workers(
+    agents: Callable[..., Agents], workers: Workers, fault: str
+) -> int:
+    """Count late applies where each pause comes between a claim and its apply."""
+    fleet = agents(12, apply_seconds=0.02)
+    presser = Presser(Place(agent_targets(fleet, range(12))), range(12), 0.4)
+    workers.start(fault=fault)
+    running = presser.place.deploy(batch_size=4, window=True)
+    presser.deployments.append(running)
+    until(lambda: states(running).get("running"))
+    presser.press(2)
+    assert rested(running).state == "completed"
+    log = Log(fleet)
+    assert len(log.of("heard")) == 12, "the check had nothing to look at"
+    return presser.heard_late(log)
+
+
+def test_what_was_claimed_and_not_sent_is_given_back_by_a_pause(
+    agents: Callable[..., Agents], workers: Workers
+) -> None:
+    assert heard_late_of_slow_workers(agents, workers, "dawdle_before_apply") == 0
+
+
+def test_control_a_worker_that_does_not_ask_before_it_applies_is_found_out(
+    agents: Callable[..., Agents], workers: Workers
+) -> None:
+    fault = "dawdle_before_apply,never_ask_before_apply"
+    found = heard_late_of_slow_workers(agents, workers, fault)
     assert found, "the check missed a worker that is wrong"

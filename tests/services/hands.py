@@ -22,16 +22,24 @@ S = OperationState
 class Hands:
     """One worker's side of the door."""
 
-    def __init__(self, deployment: Deployment, *, fenced: bool = True) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        *,
+        fenced: bool = True,
+        kinds: Sequence[str] | None = None,
+    ) -> None:
         self.deployment = deployment
-        self.id = workers.arrive("a test", 1, "test")
+        self.kinds = kinds
+        self.id = workers.arrive("a test", 1, "test", kinds)
         self.fenced = ["simulated", "agent"] if fenced else []
 
     def flush(
         self, *reports: Report, places: int = 1000, check: bool = True, **more: Any
     ) -> Answer:
         """Flush, and fail unless rows, tallies and events agree afterwards."""
-        ask = Ask(self.id, reports, places, self.fenced, **more)
+        given = {"kinds": self.kinds, **more}
+        ask = Ask(self.id, reports, places, self.fenced, **given)
         answer = journal.flush(self.deployment.pk, ask)
         if check:
             truth.check(self.deployment.pk)
@@ -106,3 +114,17 @@ class Beside:
         if self.error is not None:
             raise self.error
         return self.answer
+
+
+class Gate:
+    """Stops the first who comes through, until opened."""
+
+    def __init__(self) -> None:
+        self.reached, self.open = threading.Event(), threading.Event()
+        self._first = threading.Lock()
+
+    def pass_through(self) -> None:
+        """Wait, if this is the first time."""
+        if self._first.acquire(blocking=False):
+            self.reached.set()
+            assert self.open.wait(10)

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from deployctl.models import Audit, Command, Deployment
-from deployctl.services import commands, deployments
+from deployctl.services import commands, planning
 from deployctl.services.commands import KeyReused
+from deployctl.services.turn import Turn
 from strategies.states import OperationState
-from tests.services.hands import Beside, Hands, said
+from tests.services.hands import Beside, Gate, Hands, said
 from tests.support import truth
 from tests.support.fleet import Place, person, rested, simulated, states
 
@@ -142,11 +143,11 @@ def test_a_second_live_deployment_is_refused_with_the_first_ones_name() -> None:
     place = Place(simulated(4))
     second = place.prepare("3.0")
     first = place.deploy("2.0")
-    with pytest.raises(deployments.Refused, match=f"Deployment {first.pk} by ana") as e:
+    with pytest.raises(planning.Refused, match=f"Deployment {first.pk} by ana") as e:
         place.start(second)
     assert e.value.code == "live"
     place.press(first, "pause")
-    with pytest.raises(deployments.Refused):
+    with pytest.raises(planning.Refused):
         place.start(second)
     assert states(second) == {}
 
@@ -161,7 +162,7 @@ def test_two_starts_at_once_are_one_start() -> None:
         outcomes.append(each.error)
     assert sum(error is None for error in outcomes) == 1
     refused = [error for error in outcomes if error is not None]
-    assert all(isinstance(error, deployments.Refused) for error in refused)
+    assert all(isinstance(error, planning.Refused) for error in refused)
     live = Deployment.objects.filter(state="in_progress")
     assert live.count() == 1
 
@@ -212,6 +213,46 @@ def test_a_return_beside_a_live_deployment_is_refused_by_name() -> None:
     assert len(entries(first, "deployment.roll_back", "refused")) == 1
     first.refresh_from_db()
     assert first.state == "failed"
+
+
+def test_nobody_starts_and_ends_between_the_look_and_the_return(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate, place = Gate(), Place(simulated(3))
+    first = place.deploy("2.0")
+    Hands(first).run(failing=["t1"])
+    second, fold = place.prepare("3.0"), Turn.fold
+
+    def folded(turn: Turn, *facts: Any) -> None:
+        if turn.id == first.pk:
+            gate.pass_through()
+        fold(turn, *facts)
+
+    def run() -> Deployment:
+        place.start(second)
+        return Hands(second).run()
+
+    monkeypatch.setattr(Turn, "fold", folded)
+    returning = Beside(lambda: place.press(first, "roll_back"))
+    assert gate.reached.wait(10)
+    running = Beside(run)
+    running.ended(1)
+    gate.open.set()
+    assert returning.get().status == "ok"
+    with pytest.raises(planning.Refused, match=f"Deployment {first.pk} by ana"):
+        running.get()
+    assert states(second) == {}
+
+
+def test_a_refused_return_leaves_its_deployment_at_rest() -> None:
+    place = Place(simulated(3))
+    first = place.deploy("2.0")
+    Hands(first).run(failing=["t1"])
+    Hands(place.deploy("3.0")).run()
+    assert place.press(first, "roll_back").status == "refused"
+    first.refresh_from_db()
+    assert (first.state, first.rested_at is None) == ("failed", False)
+    assert Hands(place.deploy("4.0")).run().state == "completed"
 
 
 def test_a_failed_return_may_be_tried_again() -> None:

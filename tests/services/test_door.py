@@ -6,7 +6,6 @@ else comes. Each check must hold for the journal and find the fault in every imi
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,7 +18,7 @@ from deployctl.services import claims, commands, journal, workers
 from deployctl.services.journal import Ask
 from deployctl.services.operations import Report
 from deployctl.services.turn import Turn
-from tests.services.hands import Beside, Hands, said
+from tests.services.hands import Beside, Gate, Hands, said
 from tests.support import truth
 from tests.support.fleet import Place, person, simulated, states, until
 
@@ -28,20 +27,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LIMIT = 10
 #: Long enough for whoever is not kept out to get in.
 MOMENT = 0.4
-
-
-class Gate:
-    """Stops the first who comes through, until opened."""
-
-    def __init__(self) -> None:
-        self.reached, self.open = threading.Event(), threading.Event()
-        self._first = threading.Lock()
-
-    def pass_through(self) -> None:
-        """Wait, if this is the first time."""
-        if self._first.acquire(blocking=False):
-            self.reached.set()
-            assert self.open.wait(10)
 
 
 @pytest.fixture

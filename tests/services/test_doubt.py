@@ -9,10 +9,11 @@ import pytest
 from django.db import IntegrityError
 
 from deployctl.models import Audit, Deployment, Operation, Target
-from deployctl.services import claims, commands, deployments, journal
+from deployctl.services import claims, commands, journal, planning
 from deployctl.services.journal import Ask
 from deployctl.services.operations import Report
 from strategies.messages import Start
+from strategies.operations import REDOS
 from strategies.states import OperationState
 from tests.services.hands import Beside, Hands, said
 from tests.support import truth
@@ -113,7 +114,7 @@ def test_other_plans_refuse_its_target_by_name() -> None:
     deployment.refresh_from_db()
     assert deployment.state == "failed"
     for refused in (lambda: place.prepare("4.0"), lambda: place.start(waiting)):
-        with pytest.raises(deployments.Refused, match="t0 still has an operation"):
+        with pytest.raises(planning.Refused, match="t0 still has an operation"):
             refused()
     assert place.press(deployment, "roll_back").status == "ok"  # Its own return may.
 
@@ -193,8 +194,36 @@ def test_a_target_is_left_alone_until_its_lost_attempt_is_over() -> None:
     assert not doubted[0].quiet
     hands.flush(said(doubted[0], S.PENDING))
     assert hands.claims() == []
-    Target.objects.filter(pk=claim.target_id).update(quiet_at=None)
-    assert [c.target_id for c in hands.claims()] == [claim.target_id]
+    Target.objects.filter(pk=claim.subject_id).update(quiet_at=None)
+    assert [c.subject_id for c in hands.claims()] == [claim.subject_id]
+
+
+def test_a_target_that_is_lost_each_time_fails_for_a_reason() -> None:
+    deployment = Place(simulated(2)).deploy(batch_size=1, max_failures=0)
+    hands = Hands(deployment)
+    for attempt in range(1, REDOS + 2):
+        (claim,) = hands.claims()
+        assert claim.attempt == attempt
+        (doubted,) = hands.flush(said(claim, S.UNKNOWN)).claims
+        hands.flush(said(doubted, S.PENDING, available=True), places=0)
+    deployment.refresh_from_db()
+    assert (deployment.state, deployment.reason) == ("failed", "max_failures")
+    operation = Operation.objects.get(pk=claim.operation_id)
+    assert "each attempt was lost" in operation.error
+    assert states(deployment) == {"failed": 1, "pending": 1}
+
+
+def test_what_is_lost_often_while_it_stops_is_left_undone() -> None:
+    place = Place(simulated(1))
+    deployment = place.deploy()
+    hands = Hands(deployment)
+    for _ in range(REDOS + 1):
+        (claim,) = hands.claims()
+        (doubted,) = hands.flush(said(claim, S.UNKNOWN)).claims
+        if claim.attempt > REDOS:
+            place.press(deployment, "abort")
+        hands.flush(said(doubted, S.PENDING, available=True), places=0)
+    assert states(deployment) == {"pending": 1}
 
 
 # -- drift -----------------------------------------------------------------------------
@@ -227,7 +256,7 @@ def test_a_floor_of_nine_in_ten_lets_a_return_mend_the_one_bad_target() -> None:
     (bad,) = hands.finish([good]).claims
     (back,) = hands.flush(said(bad, S.FAILED)).claims
     # There is no room: only the target that is broken anyway may be taken.
-    assert (back.target_id, back.to_version) == (bad.target_id, "1.0")
+    assert (back.subject_id, back.to_version) == (bad.subject_id, "1.0")
     assert hands.claims() == []
     (last,) = hands.finish([back]).claims
     hands.finish([last])

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from deployctl.models import Deployment, Operation, Target
-from deployctl.services import commands, deployments, versions
+from deployctl.services import commands, deployments, planning, versions
 from deployctl.services.commands import KeyReused
 from strategies.states import OperationState
 from tests.services.hands import Hands, said
@@ -45,7 +45,7 @@ def test_a_return_is_refused_by_what_started_later_not_by_numbers() -> None:
     first = place.prepare("3.0")
     second = fail(place, "2.0")
     Deployment.objects.filter(pk=second.pk).update(started_at=timezone.now())
-    with pytest.raises(deployments.Refused):
+    with pytest.raises(planning.Refused):
         place.start(first)  # the fleet has changed since its plan
     third = place.prepare("3.0", batch_size=10)
     place.start(third)
@@ -74,7 +74,7 @@ def test_a_key_starts_one_plan_only() -> None:
     ]
     where = place.application, place.environment
     plans = [
-        deployments.plan_deployment(*where, version, "rolling", {}) for version in made
+        planning.plan_deployment(*where, version, "rolling", {}) for version in made
     ]
     first = deployments.deploy(*where, made[0], plans[0], by=place.by, key="k")
     again = deployments.deploy(*where, made[0], plans[0], by=place.by, key="k")

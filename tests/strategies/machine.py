@@ -7,7 +7,6 @@ ones. It makes moves; `worlds` says what must hold after each.
 from __future__ import annotations
 
 import os
-import random
 from itertools import cycle
 from typing import Any
 
@@ -22,10 +21,19 @@ from hypothesis.stateful import (
 )
 
 from strategies.errors import CommandRefused
-from strategies.messages import Abort, Pause, Resume, RollBack
+from strategies.messages import (
+    Abort,
+    Pause,
+    Promote,
+    PromoteFully,
+    Resume,
+    RollBack,
+)
 from strategies.rows import Claim, Report
 from strategies.states import OPEN, OPERATION_TRANSITIONS, OperationState
-from tests.strategies.worlds import FORWARD, RETURN, T0, S, World, check_replay, plan_of
+from strategies.steps import Bake, Gate
+from tests.strategies.kinds import KINDS
+from tests.strategies.worlds import FORWARD, RETURN, S, World, check_replay
 
 #: How many runs; more by the environment, as `HYPOTHESIS_RUNS=5000`.
 RUNS = int(os.environ.get("HYPOTHESIS_RUNS", "60"))
@@ -37,19 +45,8 @@ SETTINGS = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-OPTIONS: dict[str, list[Any]] = {
-    "batch_size": [1, 2, 3],
-    "parallelism": [None, 1, 2],
-    "max_failures": [0, 1, None],
-    "min_healthy": [0, 1, 2],
-    "retries": [0, 0, 1],
-    "on_failure": ["halt", "rollback"],
-    "max_failure_percent": [None, None, 50],
-    "window": [False, True],
-    "delay_seconds": [0, 5],
-    "progress_seconds": [400],
-}
 UNHEALTHY: list[set[int]] = [set(), set(), {0}, {2}]
+STANDBY = [0, 1, 2, 2]
 PLACES = [0, 1, 2, 3]
 PEOPLE = ["alice", "bob"]
 SECONDS = [1, 5, 60, 400, 7200]
@@ -70,15 +67,28 @@ def wishes() -> st.SearchStrategy[list[OperationState]]:
     return st.lists(some(WISHES), min_size=1, max_size=3)
 
 
+def plans() -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+    """Draw a kind of plan, and its options."""
+    return st.one_of(
+        [
+            st.tuples(
+                st.just(kind),
+                st.fixed_dictionaries({k: some(v) for k, v in drawn.items()}),
+            )
+            for kind, (drawn, _) in KINDS.items()
+        ]
+    )
+
+
 class Deployment(RuleBasedStateMachine):
     """One deployment of three targets, from its start to wherever it gets."""
 
-    @initialize(
-        options=st.fixed_dictionaries({k: some(v) for k, v in OPTIONS.items()}),
-        unhealthy=some(UNHEALTHY),
-    )
-    def begin(self, options, unhealthy):
-        plan = plan_of(3, unhealthy=unhealthy, **options)
+    @initialize(made=plans(), unhealthy=some(UNHEALTHY))
+    def begin(self, made, unhealthy):
+        kind, options = made
+        if kind in ("rolling", "canary"):
+            options = {**options, "unhealthy": unhealthy}
+        plan = KINDS[kind][1](**options)
         self.world = World(plan, unhealthy=unhealthy).start()
         self.hands: list[list[Claim]] = [[], []]
         self.lost: list[Claim] = []
@@ -149,6 +159,12 @@ class Deployment(RuleBasedStateMachine):
         """Abort or roll back at any time."""
         self.ask(command(by))
 
+    @precondition(lambda self: self.waits)
+    @rule(command=some([Promote, Promote, PromoteFully]), by=some(PEOPLE))
+    def promote(self, command, by):
+        """Say go on, where something waits."""
+        self.ask(command(by))
+
     def ask(self, command):
         was = self.world.p
         try:
@@ -162,6 +178,34 @@ class Deployment(RuleBasedStateMachine):
         """Say, as a person, what an unresolved operation came to."""
         self.world.ledger.resolve(self.doubtful[0], said, self.world.at)
         self.world.check()
+
+    @rule(healthy=st.lists(st.booleans(), min_size=3, max_size=3))
+    def watch(self, healthy):
+        """Look at what was accepted: some have regressed, some recovered."""
+        self.world.watch(dict(enumerate(healthy)))
+
+    @precondition(lambda self: self.world.plan.course.standby)
+    @rule(healthy=some(STANDBY))
+    def standby(self, healthy):
+        """Let the slot that serves lose or regain targets."""
+        self.world.standby(healthy)
+
+    @rule()
+    def restart(self):
+        """Restart everything: what is stored is all that is known."""
+        self.world.restart()
+
+    @rule(position=some([1, 2]))
+    def remove(self, position):
+        """Remove a target of a batch that has not begun."""
+        if position < self.world.plan.course.work:
+            self.world.ledger.removed.add(position)
+
+    @precondition(lambda self: self.world.ledger.due_at)
+    @rule(late=some([0, 0, 1]))
+    def wait(self, late):
+        """Wait until a timer runs out."""
+        self.world.skip_to_timer(late)
 
     @rule(seconds=some(SECONDS))
     def jump(self, seconds):
@@ -177,23 +221,32 @@ class Deployment(RuleBasedStateMachine):
         self.unchanged(())
 
     def teardown(self):
-        """Once reports stop being lost, it comes to rest or to a hold."""
+        """Once reports stop being lost, it comes to rest, to a hold or to a gate."""
         if not hasattr(self, "world"):
             return
         for _ in range(60):
             if self.world.p.hold is not None and not self.world.p.open:
                 break
-            if self.world.p.rest is not None:
+            if self.world.p.rest is not None or self._asks_for_ever:
                 break
             claims, self.hands[0] = self.hands[0] + self.hands[1], []
             self.hands[1] = []
             self.flush(0, self.answers(0, claims, [S.SUCCEEDED]), 3)
             if not self.hands[0] and self.world.ledger.due_at is not None:
-                due = self.world.ledger.due_at - T0
-                self.world.seconds = max(self.world.seconds, due.total_seconds())
+                self.world.skip_to_timer()
         else:
             raise AssertionError(f"it never comes to rest: {self.world.p}")
         check_replay(self.world.ledger)
+
+    @property
+    def _asks_for_ever(self):
+        gate = self.world.p.gate
+        return gate is not None and gate.limit_seconds is None
+
+    @property
+    def waits(self):
+        """Whether it stands at a gate or in a wait."""
+        return isinstance(self.world.p.current, Gate | Bake)
 
     # -- helpers ------------------------------------------------------------------
 
@@ -231,57 +284,7 @@ class Deployment(RuleBasedStateMachine):
 def _possible(was: OperationState, attempt: int) -> frozenset[OperationState]:
     """Return what a worker may report next."""
     may = OPERATION_TRANSITIONS[was]
-    if was is not S.UNKNOWN:
-        may -= {S.PENDING}  # it says failed; whether that is tried again is decided
+    # A worker says failed, or not done; whether that is tried again is decided.
+    may -= {S.FAILED} if was is S.UNKNOWN else {S.PENDING}
     # What is found done in a second attempt is ours: it counts as succeeded.
     return may - {S.SKIPPED} if attempt > 1 else may
-
-
-def walk(seed: int, steps: int = 40) -> World:
-    """Make random moves, as many as a long day has, and return where they led.
-
-    Hypothesis looks for the shortest run; this one goes deep, and far faster.
-    """
-    rng = random.Random(seed)
-    machine = Deployment()
-    options = {name: rng.choice(values) for name, values in OPTIONS.items()}
-    machine.begin(options=options, unhealthy=rng.choice(UNHEALTHY))
-    for _ in range(steps):
-        _move(machine, rng)
-        machine.nothing_is_asked_twice()
-    machine.teardown()
-    return machine.world
-
-
-def walks(count: int) -> list[World]:
-    """Return where so many walks led."""
-    return [walk(seed) for seed in range(count)]
-
-
-def _move(machine: Deployment, rng: random.Random) -> None:
-    wished = rng.choices(WISHES, k=3)
-    dice = rng.randrange(100)
-    if dice < 20:
-        machine.look(worker=rng.choice([0, 1]), places=rng.choice(PLACES))
-    elif machine.busy and dice < 70:
-        answer = machine.report_one if dice < 45 else machine.report_all
-        answer(wishes=wished, places=rng.choice(PLACES))
-    elif machine.busy and dice < 75:
-        machine.report_twice(wishes=wished)
-    elif machine.busy and dice < 80:
-        machine.lose(keeps=rng.choice([False, True]))
-    else:
-        _other_move(machine, rng, dice)
-
-
-def _other_move(machine: Deployment, rng: random.Random, dice: int) -> None:
-    if machine.lost and dice < 82:
-        machine.report_late(state=rng.choice(LATE))
-    elif machine.doubtful and dice < 85:
-        machine.settle(said=rng.choice(SAID))
-    elif dice < 95:
-        machine.hold(command=rng.choice([Pause, Resume, Resume]), by="alice")
-    elif dice < 97 and machine.world.p.claims:
-        machine.stop(command=rng.choice([Abort, RollBack]), by="bob")
-    else:
-        machine.jump(seconds=rng.choice(SECONDS))

@@ -5,14 +5,18 @@ from __future__ import annotations
 import pytest
 
 from strategies.operations import (
+    REDOS,
     FirstLook,
     Move,
     Sight,
+    after_doubt,
     after_failure,
     first_look,
     return_retries,
     settled,
 )
+from strategies.states import State
+from tests.strategies.stories import started
 from tests.strategies.worlds import FORWARD, RETURN, S
 
 
@@ -85,6 +89,55 @@ def test_B19_after_failure(attempt, retries, may_claim, state):
     """It is tried again while retries are left, unless the deployment is stopping."""
     again = after_failure(attempt=attempt, retries=retries, may_claim=may_claim)
     assert again is state
+
+
+@pytest.mark.parametrize(
+    ("attempt", "retries", "may_claim", "state"),
+    [
+        (1, 0, True, S.PENDING),
+        (REDOS, 0, True, S.PENDING),
+        (REDOS + 1, 0, True, S.FAILED),
+        (REDOS + 1, 1, True, S.PENDING),
+        (REDOS + 1, 0, False, S.PENDING),
+    ],
+)
+def test_after_doubt(attempt, retries, may_claim, state):
+    """What is lost each time has failed; a stopping deployment leaves it undone."""
+    again = after_doubt(attempt=attempt, retries=retries, may_claim=may_claim)
+    assert again is state
+
+
+def lose(world, position, direction=FORWARD):
+    """Lose the open attempt on a target, and find it not done."""
+    world.held = world.ledger.take_over(
+        world.ledger.in_state(direction, S.RUNNING), world.at
+    )
+    return world.report({position: S.PENDING})
+
+
+def test_a_target_that_is_lost_each_time_fails():
+    """No operation is done again for ever: its failure counts like any other."""
+    world = started(2, batch_size=1, max_failures=0)
+    for _ in range(REDOS + 1):
+        assert world.p.halt is None
+        lose(world, 0)
+    assert world.calls() == [0] * (REDOS + 1)
+    assert world.rest[:2] == (State.FAILED, "max_failures")
+
+
+def test_a_lost_attempt_uses_up_a_retry():
+    """A crash costs nothing by itself, but what fails after it has been tried twice."""
+    world = lose(started(1, retries=1, max_failures=0), 0)
+    world.report({0: S.FAILED})
+    assert world.rest[:2] == (State.FAILED, "max_failures")
+
+
+def test_a_return_that_is_lost_each_time_ends():
+    """A return has one retry at least; then it is a person's."""
+    world = started(1, max_failures=0).report({0: S.FAILED}).roll_back().flush()
+    for _ in range(REDOS + 2):
+        lose(world, 0, RETURN)
+    assert world.rest[0] is State.ROLLBACK_FAILED
 
 
 def test_G6_a_return_tries_twice():

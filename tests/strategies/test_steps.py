@@ -36,6 +36,47 @@ def test_C10_the_hash_is_the_same_tomorrow():
     assert planned(batch_size=2, delay_seconds=2.5).hash == known
 
 
+GOLDEN = (
+    '{"course":{"kind":"Course","limits":{"apply_seconds":"300","floor":1,"health":'
+    '{"deadline_seconds":"300","failure_threshold":3,"initial_delay_seconds":"0",'
+    '"interval_seconds":"0.5","kind":"Health","min_healthy_seconds":"10",'
+    '"success_threshold":1,"timeout_seconds":"5"},"kind":"Limits","max_failures":1,'
+    '"on_failure":"rollback","parallelism":1,"progress_seconds":"600",'
+    '"require_all":false,"retries":1,"settle_seconds":"300"},"selected":4,"steps":'
+    '[{"delay_seconds":"2.5","kind":"Deploy","max_failure_bp":3000,"parallelism":1,'
+    '"sizes":[1,1],"start":0,"stop":3}],"work":3},"format":1,"options":'
+    '{"apply_seconds":"300","batch_size":[1,"50%"],"delay_seconds":"2.5",'
+    '"force":false,"health_check":null,"max_failure_percent":30,"max_failures":1,'
+    '"max_unavailable":null,"min_healthy":"25%","on_failure":"rollback",'
+    '"parallelism":null,"progress_seconds":"600","require_all":false,"retries":1,'
+    '"settle_seconds":"300","window":false},"skipped":[["c","already_at_version"]],'
+    '"strategy":"rolling","targets":[["b",null,"blue","d1"],["a","v1",null,""],'
+    '["d","v0",null,""]],"version":"v2","version_digest":"sha256:x"}'
+)
+
+
+def test_C10_the_canonical_form_of_a_rolling_plan():
+    """The bytes of a plan made before there were stages and slots, and their hash."""
+    selected = [
+        Candidate("a", "v1"),
+        Candidate("b", None, healthy=False, slot="blue", driver_digest="d1"),
+        Candidate("c", "v2"),
+        Candidate("d", "v0"),
+    ]
+    plan = RollingDeployment(
+        [1, "50%"],
+        2.5,
+        min_healthy="25%",
+        max_failures=1,
+        max_failure_percent=30,
+        retries=1,
+        on_failure="rollback",
+        health=Health(interval_seconds=0.5),
+    ).plan(selected, "v2", "sha256:x")
+    known = "072a6c0891bfb6a2612712c9951a07e74e885553101d3e69c05a146a5beef778"
+    assert (plan.canonical(), plan.hash) == (GOLDEN, known)
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -1,88 +1,66 @@
 """A small world for tests of the core: a ledger, a clock that is a number, two hands.
 
-It knows how to make reports and to read rows; it checks the invariants that must hold
-after every event, and nothing else.
+It makes reports and commands and reads rows; after every event it asks `oracles` and
+`counts` whether all is as it must be.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import json
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from strategies import folds, rules
+from strategies import folds, rules, wire
 from strategies.folds import replay
 from strategies.ledger import Ledger
 from strategies.messages import (
     Abort,
-    AbortAsked,
     Command,
     Halted,
-    Held,
     OperationsMoved,
     Pause,
-    Rested,
+    Promote,
+    PromoteFully,
     Resume,
-    Resumed,
     RollBack,
-    RollBackAsked,
-    RollbackPlanned,
     Start,
     WakeAt,
 )
-from strategies.plan import Candidate, Plan
+from strategies.plan import Plan
 from strategies.progress import Progress
-from strategies.rolling import RollingDeployment
 from strategies.rows import Claim, Report
-from strategies.states import (
-    OPEN,
-    OPERATION_TRANSITIONS,
-    TRANSITIONS,
-    Direction,
-    OperationState,
-    State,
-)
-from strategies.tally import Tally
+from strategies.states import TRANSITIONS, Direction, OperationState, State
+from tests.strategies.counts import check_rows
+from tests.strategies.oracles import Oracle
+from tests.strategies.plans import fleet, plan_of
+
+__all__ = ["FORWARD", "RETURN", "T0", "S", "World", "due", "fleet", "plan_of"]
 
 S = OperationState
 FORWARD, RETURN = Direction.FORWARD, Direction.RETURN
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def fleet(count: int, *, unhealthy: Collection[int] = ()) -> list[Candidate]:
-    """Return t0, t1, .. at v1."""
-    return [Candidate(f"t{n}", "v1", healthy=n not in unhealthy) for n in range(count)]
-
-
-def plan_of(count: int, *, unhealthy: Collection[int] = (), **options: Any) -> Plan:
-    """Return a rolling plan to v2 without delays, unless told otherwise."""
-    strategy = RollingDeployment(**{"delay_seconds": 0, **options})
-    return strategy.plan(fleet(count, unhealthy=unhealthy), "v2")
-
-
-def rebuilt(tallied: Collection[OperationState]) -> Tally:
-    """Return the tally of these states."""
-    return Tally(**Counter(state.value for state in tallied))
+def _down(plan: Plan, ids: set[str], standby: tuple[str, ...]) -> int:
+    of_plan = [t.id for t in plan.targets] + [s.id for s in plan.skipped]
+    return len(ids.intersection(standby or of_plan))
 
 
 class World:
     """A ledger with a clock in seconds; every event is checked as it is made."""
 
-    def __init__(self, plan: Plan, *, unhealthy: Collection[int] = ()) -> None:
+    def __init__(self, plan: Plan, *, unhealthy: Collection[int | str] = ()) -> None:
+        ids = {n if isinstance(n, str) else f"t{n}" for n in unhealthy}
         self.plan = plan
-        self.ledger = Ledger(plan, {f"t{n}" for n in unhealthy})
+        self.ledger = Ledger(plan, ids)
         self.seconds = 0.0
         self.held: list[Claim] = []
         self.claimed: list[tuple[Direction, int]] = []
         self.refolded = Progress.begin(plan.course)
+        standby = plan.router.standby if plan.router else ()
+        self.oracle = Oracle(plan, plan.course.serving - _down(plan, ids, standby))
         self._seen_events = 0
-        # An oracle of its own, from the facts alone: what a person was told.
-        self._grid: dict[tuple[Direction, int], OperationState] = {}
-        self._attempts: Counter[tuple[Direction, int]] = Counter()
-        self._is_held = self._is_stopped = self._is_returning = False
-        up = plan.course.selected - len(set(unhealthy))
-        self._floor = min(plan.course.limits.floor, up)
 
     # -- reading ------------------------------------------------------------------
 
@@ -194,9 +172,14 @@ class World:
 
     def wait_for_timer(self, *, places: int = 1000) -> World:
         """Go to the time that the machine waits for, and flush."""
-        assert self.ledger.due_at is not None
-        self.seconds = max(self.seconds, (self.ledger.due_at - T0).total_seconds())
+        self.skip_to_timer()
         return self.flush(places=places)
+
+    def skip_to_timer(self, late: float = 0) -> None:
+        """Let it be the time that the machine waits for, or a little later."""
+        assert self.ledger.due_at is not None
+        due = (self.ledger.due_at - T0).total_seconds()
+        self.seconds = max(self.seconds, due + late)
 
     def ask(self, command: Command) -> World:
         """Ask for a command; refusals come out."""
@@ -220,6 +203,37 @@ class World:
         """Roll back."""
         return self.ask(RollBack("alice"))
 
+    def promote(self) -> World:
+        """Go on at a gate, or cut a wait short."""
+        return self.ask(Promote("alice", "it looks good"))
+
+    def promote_fully(self) -> World:
+        """Ask no more, and bake no more."""
+        return self.ask(PromoteFully("alice", "it looks good"))
+
+    def watch(self, healthy: dict[int, bool]) -> World:
+        """Look at accepted targets, by position, and say what was seen."""
+        self.ledger.watch(healthy, self.at)
+        self.check()
+        if not self.p.return_planned:
+            good = self.oracle.grid.at(FORWARD, S.SUCCEEDED)
+            bad = {p for p in good & healthy.keys() if not healthy[p]}
+            assert bad <= {self.plan.course.work}, "what was seen unhealthy counts"
+        return self
+
+    def standby(self, healthy: int) -> World:
+        """Let so many of the slot that serves be healthy."""
+        self.ledger.standby_changed(healthy)
+        self.oracle.standby = healthy
+        return self
+
+    def restart(self) -> World:
+        """Forget everything but what is stored: the progress comes from its record."""
+        stored = json.loads(json.dumps(wire.dump_progress(self.p)))
+        self.ledger.progress = wire.load_progress(stored, self.plan.course)
+        assert self.ledger.progress == self.refolded, "what is stored is all"
+        return self
+
     def resolve(self, position: int, state: OperationState) -> World:
         """Say, as a person, what an unresolved operation came to."""
         for row in self.ledger.in_state(FORWARD, S.UNRESOLVED) + (
@@ -234,9 +248,13 @@ class World:
 
     def check(self) -> None:
         """Check all that must hold after every event."""
+        if self._seen_events == len(self.ledger.events):
+            assert self.refolded == self.p, "nothing changes without an event"
+            return
         for at, facts in self.ledger.events[self._seen_events :]:
             for fact in facts:
                 self._check_fact(fact, at)
+            self.oracle.settled(at)
         self._seen_events = len(self.ledger.events)
         assert self.refolded == self.p, "replay(events) == progress"
         check_rows(self.ledger)
@@ -244,114 +262,13 @@ class World:
 
     def _check_fact(self, fact: Any, at: datetime) -> None:
         was = self.refolded
+        self.oracle.told(fact, at)
         self.refolded = now = folds.apply(was, fact, at)
         if now.state is not was.state:
             assert now.state in TRANSITIONS[was.state], (was.state, now.state)
         assert now.rest is None or now.open == 0, "no rest while something is open"
-        self._note(fact)
-        if isinstance(fact, OperationsMoved):
-            self._check_move(fact, was)
-        elif isinstance(fact, Halted):
-            self._check_halt(fact)
-        elif isinstance(fact, RollbackPlanned):
-            assert fact.count == len(self._touched()), "what was touched returns"
-        elif isinstance(fact, Rested) and fact.state is State.ROLLED_BACK:
-            back = {self._grid.get((RETURN, p)) for p in self._touched()}
-            assert back <= {S.SUCCEEDED, S.SKIPPED}, "rolled back means restored"
-
-    def _note(self, fact: Any) -> None:
-        """Remember what was asked, as a person who watches would."""
-        if isinstance(fact, Held):
-            self._is_held = True
-        elif isinstance(fact, Resumed | AbortAsked | RollBackAsked):
-            self._is_held = False
-        if isinstance(fact, Halted | AbortAsked | RollBackAsked):
-            self._is_stopped = True
-            self._is_returning = isinstance(fact, RollBackAsked)
-
-    def _touched(self) -> set[int]:
-        return {
-            position
-            for (direction, position), attempts in self._attempts.items()
-            if direction is FORWARD and attempts > 0
-            if self._grid[FORWARD, position] is not S.SKIPPED
-        }
-
-    def _check_halt(self, fact: Halted) -> None:
-        if fact.rule == "max_failures":
-            assert fact.threshold == self.plan.course.limits.max_failures
-            assert len(self._failed()) > fact.threshold, "not before the budget"
-            assert len(fact.positions) == fact.observed == fact.threshold + 1
-        assert set(fact.positions) <= self._failed(), "evidence is what failed"
-
-    def _failed(self) -> set[int]:
-        return {p for (d, p), s in self._grid.items() if d is FORWARD and s is S.FAILED}
-
-    def _check_move(self, fact: OperationsMoved, was: Progress) -> None:
-        stored = S.PENDING if fact.now is S.RELEASED else fact.now
-        assert fact.now in OPERATION_TRANSITIONS[fact.was], fact
-        for position in fact.positions:
-            before = self._grid.get((fact.direction, position), S.PENDING)
-            assert before is fact.was, "the event stream rebuilds the grid"
-            self._grid[fact.direction, position] = stored
-            self._count_attempt(fact, (fact.direction, position))
-        if fact.now is S.RUNNING:
-            self._check_claims(fact, was)
-
-    def _count_attempt(self, fact: OperationsMoved, key: tuple[Direction, int]) -> None:
-        self._attempts[key] += (fact.now is S.RUNNING) - (fact.now is S.RELEASED)
-        if fact.now is S.PENDING and fact.was in (S.FAILED, S.UNRESOLVED):
-            self._attempts[key] *= fact.direction is FORWARD  # a return tried anew
-        elif fact.now is S.PENDING and fact.was is not S.UNKNOWN:
-            retries = self.plan.course.limits.retries
-            allowed = retries if fact.direction is FORWARD else max(1, retries)
-            assert self._attempts[key] <= allowed, "retries run out"
-
-    def _check_claims(self, fact: OperationsMoved, was: Progress) -> None:
-        assert was.may_claim, "the machine says that nothing may be claimed"
-        assert not self._is_held, "no claim after a hold"
-        returning = fact.direction is RETURN
-        assert returning is self._is_returning, "claims go the way that was asked"
-        count = len(fact.positions)
-        assert was.open + count <= was.course.limits.parallelism
-        if fact.was_available:
-            assert was.available - count >= self._floor, "a claim keeps the floor"
-        if returning:
-            assert set(fact.positions) <= self._touched(), "only the touched return"
-            return
-        assert not self._is_stopped, "no claim after a halt or an abort"
-        limit = was.course.limits.max_failures
-        assert limit is None or len(self._failed()) <= limit, "no claim over budget"
-
-
-def check_rows(ledger: Ledger) -> None:
-    """Check that what is counted is what the rows say."""
-    p, rows = ledger.progress, list(ledger.rows.values())
-    ahead = [row for row in rows if row.direction is FORWARD]
-    back = [row for row in rows if row.direction is RETURN]
-    assert p.whole == rebuilt([row.state for row in ahead])
-    assert p.back == rebuilt([row.state for row in back])
-    if p.opened is not None:
-        span = [r for r in ahead if p.opened.start <= r.position < p.opened.stop]
-        assert p.batch_tally == rebuilt([row.state for row in span])
-        if not p.return_planned:  # after that nothing forward is claimed again
-            assert p.opened.unavailable == _pending_unavailable(ledger, span)
-    if p.return_planned:
-        assert p.return_unavailable == _pending_unavailable(ledger, back)
-    busy = {row.position for row in rows if row.state in OPEN}
-    spare = p.course.selected - p.course.work
-    free = [n for n, up in enumerate(ledger.available) if up and n not in busy]
-    if ledger.events:
-        assert p.available == len(free) + spare
-    assert p.open == len(busy) <= p.course.limits.parallelism
-    assert {r.position for r in back} <= {r.position for r in ledger.touched()}
-    assert bool(p.claims) == bool(ledger.touched())
-
-
-def _pending_unavailable(ledger: Ledger, rows: list[Any]) -> int:
-    return sum(
-        row.state is S.PENDING and not ledger.available[row.position] for row in rows
-    )
+        if isinstance(fact, OperationsMoved) and fact.now is S.RUNNING:
+            assert was.may_claim, "the machine says that nothing may be claimed"
 
 
 def check_replay(ledger: Ledger) -> None:

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from django.contrib.auth.models import User
 
 from deployctl.models import Deployment, Operation, Target
-from deployctl.services import commands, deployments, fleet, people, versions
+from deployctl.services import commands, deployments, fleet, people, planning, versions
 from deployctl.services.commands import Reply
 from tests.engine.drivers.agents import Agents
 from tests.support.servers import ROOT
@@ -85,7 +85,7 @@ class Place:
         place = self.application, self.environment
         made = versions.register_version(self.application, version, by=self.by)
         given = {"delay_seconds": 0, "health": HEALTH, **options}
-        plan = deployments.plan_deployment(*place, made, "rolling", given, only)
+        plan = planning.plan_deployment(*place, made, "rolling", given, only)
         return deployments.create_deployment(*place, made, plan, by=self.by)
 
     def start(self, deployment: Deployment) -> Deployment:

@@ -46,12 +46,10 @@ def state_before_the_lock() -> None:
 
 def fence_is_the_attempt() -> None:
     """A claim's fence says only which attempt of its operation it is."""
-    from dataclasses import replace
-
     from deployctl.services import claims
 
     def weak(real: Any) -> Any:
-        return lambda *args: [replace(c, fence=c.attempt) for c in real(*args)]
+        return lambda *args: [c._replace(fence=c.attempt) for c in real(*args)]
 
     claims.claim = weak(claims.claim)
     claims.adopt = weak(claims.adopt)
@@ -59,15 +57,13 @@ def fence_is_the_attempt() -> None:
 
 def accept_any_fence() -> None:
     """Reports are compared with the claimant alone, as a weak fence needs."""
-    from dataclasses import replace
-
     from deployctl.services import operations
 
     real = operations.reported
 
     def reported(deployment_id: int, ids: list[int], worker_id: int) -> Any:
         rows = real(deployment_id, ids, worker_id)
-        return [replace(row, fence=row.attempt) for row in rows]
+        return [row._replace(fence=row.attempt) for row in rows]
 
     operations.reported = reported
 
@@ -87,6 +83,26 @@ def stop_before_apply() -> None:
         return await real(self, *args, **more)
 
     AgentDriver.apply = apply  # type: ignore[method-assign]
+
+
+def dawdle_before_apply() -> None:
+    """A target is looked at for so long that a pause comes before its apply."""
+    from deployctl.engine.drivers.agent import AgentDriver
+
+    real = AgentDriver.probe
+
+    async def probe(self: AgentDriver, *args: Any, **more: Any) -> Any:
+        await asyncio.sleep(0.4)
+        return await real(self, *args, **more)
+
+    AgentDriver.probe = probe  # type: ignore[method-assign]
+
+
+def never_ask_before_apply() -> None:
+    """What was claimed once is applied, whatever was pressed meanwhile."""
+    from deployctl.engine.loop import Engine
+
+    Engine.may_apply = lambda *_: True  # type: ignore[method-assign]
 
 
 def lose_answers() -> None:
@@ -121,6 +137,8 @@ FAULTS = {
         fence_is_the_attempt,
         accept_any_fence,
         stop_before_apply,
+        dawdle_before_apply,
+        never_ask_before_apply,
         lose_answers,
         never_reconcile,
     )

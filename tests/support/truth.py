@@ -24,7 +24,13 @@ from strategies.messages import (
     RollbackPlanned,
 )
 from strategies.progress import Progress
-from strategies.states import OPEN, OPERATION_TRANSITIONS, Direction, OperationState
+from strategies.states import (
+    OPEN,
+    OPERATION_TRANSITIONS,
+    Direction,
+    Kind,
+    OperationState,
+)
 from strategies.tally import Tally
 
 S = OperationState
@@ -44,7 +50,9 @@ class Story:
 
     def __init__(self, course: Any) -> None:
         self.progress = Progress.begin(course)
-        self.grid = {(FORWARD, position): S.PENDING for position in range(course.work)}
+        self.course = course
+        positions = range(course.work + course.shifts)
+        self.grid = {(FORWARD, position): S.PENDING for position in positions}
         self.touched: Counter[int] = Counter()
         self.most_open = 0
         self.claims_while_held = 0
@@ -56,8 +64,13 @@ class Story:
         if isinstance(fact, OperationsMoved):
             self._move(fact, before)
         elif isinstance(fact, RollbackPlanned):
-            returned = sorted(p for p, count in self.touched.items() if count)
-            assert fact.count == len(returned), "a return takes back what was touched"
+            touched = sorted(p for p, count in self.touched.items() if count)
+            shifts = [p for p in touched if p >= self.course.work]
+            targets = [p for p in touched if p < self.course.work]
+            targets = targets if self.course.limits.returns_targets else []
+            returned = [*targets, *shifts]
+            assert fact.count == len(targets), "a return takes back what was touched"
+            assert fact.shifts == len(shifts), "and leads traffic back"
             self.grid |= {(RETURN, position): S.PENDING for position in returned}
         elif isinstance(fact, Rested):
             assert not self.progress.open, "it came to rest with something open"
@@ -79,8 +92,9 @@ class Story:
         self.claims_while_held += claimed and self._held
         if fact.direction is FORWARD:
             given_back = fact.was is S.RUNNING and fact.now in (S.SKIPPED, S.RELEASED)
+            changes = fact.effect is not Kind.VERIFY  # looking touches nothing
             for position in fact.positions:
-                self.touched[position] += claimed - given_back
+                self.touched[position] += changes * (claimed - given_back)
 
 
 def story(deployment_id: int) -> Story:
@@ -131,12 +145,22 @@ def tally(rows: list[Operation]) -> Tally:
 def _check_tallies(progress: Progress, rows: list[Operation]) -> None:
     forward = [row for row in rows if row.direction == FORWARD.value]
     returning = [row for row in rows if row.direction == RETURN.value]
-    assert tally(forward) == progress.whole, "the tally differs from the rows"
-    assert tally(returning) == progress.back, "the return's tally differs"
+    assert tally(_aimed(forward)) == progress.whole, "the tally differs from the rows"
+    assert tally(_aimed(returning)) == progress.back, "the return's tally differs"
+    assert tally(_routed(forward)) == progress.shifts, "the shifts' tally differs"
+    assert tally(_routed(returning)) == progress.back_shifts, "theirs, back, differs"
     if progress.opened is not None:
         span = range(progress.opened.start, progress.opened.stop)
         batch = [row for row in forward if row.position in span]
         assert tally(batch) == progress.batch_tally, "the batch's tally differs"
+
+
+def _aimed(rows: list[Operation]) -> list[Operation]:
+    return [row for row in rows if row.kind != Kind.SHIFT.value]
+
+
+def _routed(rows: list[Operation]) -> list[Operation]:
+    return [row for row in rows if row.kind == Kind.SHIFT.value]
 
 
 def _check_columns(row: Deployment, progress: Progress, rows: list[Operation]) -> None:
@@ -155,6 +179,8 @@ def _check_available(
     row: Deployment, progress: Progress, rows: list[Operation]
 ) -> None:
     plan = plan_of(row)
+    if plan.router and plan.router.standby:
+        return  # What stands by is counted when a return needs it, not all the time.
     ids = [int(t.id) for t in plan.targets] + [int(s.id) for s in plan.skipped]
     chosen = Target.objects.filter(pk__in=ids)
     if chosen.exclude(removed_at=None).exists():

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
+import zlib
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from deployctl.models import Deployment, Target, Version
-from deployctl.services import versions
+from deployctl.queries.differences import differences, sketch
+from deployctl.services import fleet, versions
+from deployctl.services.fleet import NewTarget
+from strategies import Candidate, create_strategy
 from tests.support.fleet import Place
 
 
@@ -36,13 +44,18 @@ def form(place: Place, version: Version, **more: Any) -> dict[str, Any]:
     }
 
 
-def seen(client: Client, data: dict[str, Any]) -> str:
-    """Look at the plan and return its hash."""
+def plan(client: Client, data: dict[str, Any]) -> dict[str, str]:
+    """Look at the plan and return what its page sends back."""
     answer = client.post("/deployments/preview/", data)
     assert answer.status_code == 200
-    plan = answer.context["plan"]
-    assert not plan.get("errors"), plan
-    return str(plan["hash"])
+    found = answer.context["plan"]
+    assert not found.get("errors"), found
+    return {"plan_hash": found["hash"], "plan_sketch": found["sketch"]}
+
+
+def seen(client: Client, data: dict[str, Any]) -> str:
+    """Look at the plan and return its hash."""
+    return plan(client, data)["plan_hash"]
 
 
 def start(client: Client, data: dict[str, Any], **more: Any) -> Any:
@@ -94,6 +107,90 @@ def test_a_fleet_that_moved_meanwhile_makes_another_plan(
     assert answer.status_code == 409
     assert answer.context["plan"]["hash"] != plan_hash
     assert not Deployment.objects.exists()
+
+
+def changes(client: Client, data: dict[str, Any], **looked: str) -> list[str]:
+    """Press Start on a plan that is not the same any more; return what differs."""
+    answer = start(client, data, **looked)
+    assert answer.status_code == 409
+    for change in answer.context["changes"]:
+        assert html.escape(change) in answer.content.decode()
+    found: list[str] = answer.context["changes"]
+    return found
+
+
+def test_what_the_fleet_has_changed_is_listed(
+    place: Place, version: Version, alice: Client
+) -> None:
+    data = form(place, version)
+    looked = plan(alice, data)
+    first, second, third, fourth, *_ = place.targets
+    Target.objects.filter(pk=first.pk).update(recorded_version="1.5")
+    Target.objects.filter(pk=second.pk).update(recorded_version="2.0")
+    Target.objects.filter(pk=third.pk).update(removed_at=timezone.now())
+    where = place.application, place.environment
+    fleet.move_targets(*where, {fourth.name: "there"}, by=place.by)
+    fleet.add_targets(*where, [NewTarget("new", "", "simulated")], by=place.by)
+    assert changes(alice, data, **looked) == [
+        "new: added to what is changed.",
+        f"{third.name}: no longer there.",
+        f"{second.name}: needs no change any more.",
+        f"{fourth.name}: reached in another way, at another address or with other"
+        " settings.",
+        f"{first.name}: ran 1.0, now 1.5.",
+    ]
+
+
+def test_an_option_and_a_version_that_differ_are_listed(
+    place: Place, version: Version, alice: Client
+) -> None:
+    looked = plan(alice, form(place, version))
+    other = versions.register_version(place.application, "3.0", by=place.by)
+    data = form(place, other, batch_size="2")
+    assert changes(alice, data, **looked) == [
+        "Version 3.0: was 2.0.",
+        "Batch size: 4, now 2.",
+    ]
+
+
+def test_another_order_is_said(place: Place, version: Version, alice: Client) -> None:
+    data = form(place, version)
+    looked = plan(alice, data)
+    last = place.targets[-1]
+    Target.objects.filter(pk=last.pk).update(health="unhealthy")
+    assert any(
+        "unhealthy come first" in line for line in changes(alice, data, **looked)
+    )
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "",
+        "?",
+        "AAAA",
+        base64.b64encode(zlib.compress(b"[]")).decode(),
+        base64.b64encode(zlib.compress(b"0" * 10_000_000)).decode(),
+        base64.b64encode(
+            zlib.compress(b'{"version":1,"options":2,"work":[[-1,0,0]],"skipped":[]}')
+        ).decode(),
+    ],
+)
+def test_a_forged_sketch_says_nothing(
+    forged: str, place: Place, version: Version, alice: Client
+) -> None:
+    looked = {"plan_hash": "0" * 64, "plan_sketch": forged}
+    assert changes(alice, form(place, version), **looked) == []
+
+
+def test_a_large_plan_is_carried_in_little(place: Place, version: Version) -> None:
+    targets = [
+        Candidate(str(n), "1.0", driver_digest=hashlib.sha256(b"%d" % n).hexdigest())
+        for n in range(10_000)
+    ]
+    made = create_strategy("rolling").plan(targets, "2.0", "")
+    assert len(sketch(made)) < 120_000
+    assert differences(sketch(made), made) == []
 
 
 def test_a_second_one_is_refused_by_the_name_of_the_first(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -155,16 +156,16 @@ class AgentDriver(Driver):
         query: Mapping[str, object] | None = None,
         body: Mapping[str, object] | None = None,
     ) -> _Answer:
-        problem = reach.url_problem(target.address, path=False)
+        problem, url = _place(target.address)
         if problem:
             raise _Lost(f"the address {problem}", sent=False)
         more: dict[str, Any] = {"headers": _authorization(target)}
+        url += path
         if query:
-            more["params"] = {name: str(value) for name, value in query.items()}
+            url += "?" + "&".join(f"{name}={value}" for name, value in query.items())
         if body:
             more["data"] = json.dumps(body).encode("ascii")
         sent: list[bool] = []
-        url = target.address.rstrip("/") + path
         try:
             status, raw = await self._fetch(method, url, seconds, sent=sent, **more)
             read = json.loads(raw)
@@ -218,6 +219,12 @@ async def _note_sent(
 ) -> None:
     # Called just before the first byte is written: from here on nobody can be sure.
     context.trace_request_ctx.append(True)
+
+
+@lru_cache(maxsize=32_768)
+def _place(address: str) -> tuple[str, str]:
+    """Return what is wrong with an address, and the address without a last slash."""
+    return reach.url_problem(address, path=False), address.rstrip("/")
 
 
 def _inner(seconds: float) -> float:

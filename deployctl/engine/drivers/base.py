@@ -23,33 +23,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from deployctl.engine.effects import (
+    Applied,
+    DriverError,
+    NotSent,
+    OutcomeUnknown,
+    ProbeFailed,
+    StaleFence,
+)
 
-class DriverError(Exception):
-    """What a driver may raise; the text is clean and made for people."""
-
-
-class ProbeFailed(DriverError):
-    """The target could not be asked, or gave no answer that makes sense."""
-
-
-class NotSent(DriverError):
-    """Certainly nothing reached the target: the request was never written."""
-
-
-class OutcomeUnknown(DriverError):
-    """Sent, and the answer was lost or came too late: nobody knows what happened."""
-
-
-class StaleFence(DriverError):
-    """The target refused: a higher fence has been there. Nothing was changed.
-
-    Attributes:
-        heard: the highest fence that the target knows of, when it said so.
-    """
-
-    def __init__(self, message: str, *, heard: int | None = None) -> None:
-        self.heard = heard
-        super().__init__(message)
+__all__ = [
+    "Abilities",
+    "Applied",
+    "Driver",
+    "DriverError",
+    "NotSent",
+    "OutcomeUnknown",
+    "Probe",
+    "ProbeFailed",
+    "StaleFence",
+    "TargetRef",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +68,13 @@ class Abilities:
         checks_fence: keeps the promises above, so a new fence shuts out an old attempt.
         probes: says its version and health.
         atomic: an apply that did not succeed has left the old version in place.
+        common: every worker sees the same target, so that any may watch it.
     """
 
     checks_fence: bool
     probes: bool
     atomic: bool
+    common: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +84,6 @@ class Probe:
     version: str | None
     healthy: bool
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """How an apply ended. `ok` is the target's word; a probe must confirm it."""
-
-    ok: bool
-    error: str = ""
-    output: str = ""
 
 
 class Driver(ABC):

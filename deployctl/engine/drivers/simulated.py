@@ -151,7 +151,7 @@ class SimulatedDriver(Driver):
     """Changes devices of `FLEET`, or of a fleet of its own."""
 
     kind = "simulated"
-    abilities = Abilities(checks_fence=True, probes=True, atomic=True)
+    abilities = Abilities(checks_fence=True, probes=True, atomic=True, common=False)
 
     def __init__(self, fleet: Fleet | None = None) -> None:
         self._fleet = FLEET if fleet is None else fleet
@@ -260,7 +260,8 @@ def _made(target: TargetRef) -> Device:
         faults=frozenset(
             fault
             for fault in FAULTS
-            if _part(f"{seed}:{fault}:{target.name}") < settings.get(fault, 0)
+            if (share := settings.get(fault))
+            and _part(f"{seed}:{fault}:{target.name}") < share
         ),
         unhealthy_versions=frozenset(settings.get("unhealthy_versions", ())),
     )

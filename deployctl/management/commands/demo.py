@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,37 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from deployctl.models import Target
-from deployctl.services import fleet, versions
-from deployctl.services.fleet import NewTarget
+from deployctl.models import Application, Environment, Router, Target
+from deployctl.services import fleet, routers, versions
+from deployctl.services.fleet import InUse, NewTarget
 from deployctl.services.people import Actor, actor_of
 
-APPLICATION = "storefront"
-#: Environment, whether it is production, how many targets, the prefix of their names.
-PLACES = (("staging", False, 8, "stg"), ("production", True, 16, "prod"))
+
+@dataclass(frozen=True)
+class Place:
+    """One fleet of the demo: `count` targets, named by their prefix and a number.
+
+    With slots it has a router, and each slot an equal part of the targets.
+    """
+
+    application: str
+    environment: str
+    is_production: bool
+    count: int
+    prefix: str
+    slots: tuple[str, ...] = ()
+
+    @property
+    def agents(self) -> list[str]:
+        """The names of its agents, in order."""
+        return [f"{self.prefix}-{n:02d}" for n in range(1, self.count + 1)]
+
+
+PLACES = (
+    Place("storefront", "staging", False, 8, "stg"),
+    Place("storefront", "production", True, 16, "prod"),
+    Place("checkout", "production", True, 6, "pay", slots=("blue", "green")),
+)
 ZONES = ("eu-west-1a", "eu-west-1b", "us-east-1a", "us-east-1b")
 RUNNING = "1.0.0"
 VERSIONS = (
@@ -41,7 +65,7 @@ TOKEN = "demo-agents"  # noqa: S105  # the secret's name, not its value
 class Command(BaseCommand):
     """Make the demo fleet, or give its agents free ports again."""
 
-    help = "Make an application, two environments, 24 targets and three versions."
+    help = "Make two applications with real agents, a router, and three versions each."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what is missing; run as often as you like."""
@@ -52,7 +76,8 @@ class Command(BaseCommand):
         by = actor_of(first, source="demo")
         agents = configure(settings.DATA_DIR)
         with transaction.atomic():
-            enter(by, agents)
+            for sentence in enter(by, agents):
+                self.stderr.write(sentence)
 
 
 def configuration_file(data: Path) -> Path:
@@ -72,7 +97,7 @@ def configure(data: Path) -> dict[str, int]:
         token.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         token.touch(mode=0o600)
         token.write_text(secrets.token_urlsafe(32))
-    names = [name for *_, many, prefix in PLACES for name in numbered(prefix, many)]
+    names = [name for place in PLACES for name in place.agents]
     known = json.loads(path.read_text())["agents"] if path.is_file() else []
     ports = free_ports(names, {each["name"]: each["port"] for each in known})
     content = {
@@ -114,38 +139,62 @@ def free_ports(names: list[str], wanted: dict[str, int]) -> dict[str, int]:
     return ports
 
 
-def enter(by: Actor, ports: dict[str, int]) -> None:
-    """Enter what is missing, and where the agents are now."""
-    application = fleet.add_application(APPLICATION, by=by)
-    for version, notes in VERSIONS:
-        versions.register_version(application, version, by=by, notes=notes)
-    for name, is_production, many, prefix in PLACES:
-        environment = fleet.add_environment(name, by=by, is_production=is_production)
-        addresses = {
-            f"{APPLICATION}-{agent}": f"http://127.0.0.1:{ports[agent]}"
-            for agent in numbered(prefix, many)
-        }
-        present = Target.objects.filter(
-            application=application, environment=environment
+def enter(by: Actor, ports: dict[str, int]) -> list[str]:
+    """Enter what is missing, and where the agents are now.
+
+    Returns:
+        Why targets of a place kept their old addresses, a sentence for each such place.
+    """
+    kept: list[str] = []
+    for place in PLACES:
+        application = fleet.add_application(place.application, by=by)
+        for version, notes in VERSIONS:
+            versions.register_version(application, version, by=by, notes=notes)
+        environment = fleet.add_environment(
+            place.environment, by=by, is_production=place.is_production
         )
-        there = set(present.values_list("name", flat=True))
-        fleet.move_targets(application, environment, addresses, by=by)
-        new = [
-            NewTarget(
-                name=target,
-                address=address,
-                driver="agent",
-                settings={"token": TOKEN},
-                labels={"zone": ZONES[number % len(ZONES)]},
-                recorded_version=RUNNING,
+        where = application, environment
+        addresses = {
+            f"{place.application}-{agent}": f"http://127.0.0.1:{ports[agent]}"
+            for agent in place.agents
+        }
+        try:
+            fleet.move_targets(*where, addresses, by=by)
+        except InUse as error:
+            name = place.environment
+            kept.append(
+                f"Agents in {name} have other ports than their targets: {error}"
             )
-            for number, (target, address) in enumerate(addresses.items())
-            if target not in there
-        ]
-        if new:
-            fleet.add_targets(application, environment, new, by=by)
+        _add_missing(place, where, addresses, by)
+    return kept
 
 
-def numbered(prefix: str, many: int) -> list[str]:
-    """Return the agents' names of one environment, in order."""
-    return [f"{prefix}-{number:02d}" for number in range(1, many + 1)]
+def _add_missing(
+    place: Place,
+    where: tuple[Application, Environment],
+    addresses: dict[str, str],
+    by: Actor,
+) -> None:
+    application, environment = where
+    present = Target.objects.filter(application=application, environment=environment)
+    there = set(present.values_list("name", flat=True))
+    new = [
+        NewTarget(
+            name=target,
+            address=address,
+            driver="agent",
+            settings={"token": TOKEN},
+            labels={"zone": ZONES[number % len(ZONES)]},
+            recorded_version=RUNNING,
+            slot=place.slots[number % len(place.slots)] if place.slots else None,
+        )
+        for number, (target, address) in enumerate(addresses.items())
+        if target not in there
+    ]
+    if new:
+        fleet.add_targets(*where, new, by=by)
+    routed = Router.objects.filter(application=application, environment=environment)
+    if place.slots and not routed.exists():
+        file = configuration_file(settings.DATA_DIR).parent / "router.json"
+        given = {"file": str(file), "serving": place.slots[0]}
+        routers.add_router(*where, "simulated", place.slots, given, by=by)

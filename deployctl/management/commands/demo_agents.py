@@ -1,4 +1,4 @@
-"""`manage.py demo_agents`: the demo's 24 agents, each real, in one process."""
+"""`manage.py demo_agents`: the demo's agents, each real, in one process."""
 
 from __future__ import annotations
 

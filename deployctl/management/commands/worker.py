@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
+import uvloop
 from django.core.management.base import BaseCommand
 
 from deployctl.engine import worker
@@ -17,4 +17,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or SIGINT."""
-        asyncio.run(worker.run())
+        uvloop.run(worker.run())

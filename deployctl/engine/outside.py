@@ -1,0 +1,52 @@
+"""Everything that one worker can reach: its drivers and its routers, by kind.
+
+It gives each claim what carries it out; it knows no deployment and no database.
+"""
+
+from __future__ import annotations
+
+from deployctl.engine import drivers, routers
+from deployctl.engine.drivers.base import Driver
+from deployctl.engine.routers.base import RouterRef
+from deployctl.engine.shift import ShiftDriver
+from deployctl.services.claims import Claim
+from strategies.states import Kind
+
+
+class Outside:
+    """The drivers and routers of one event loop.
+
+    Attributes:
+        kinds: the kinds of targets that can be reached from here.
+        fenced: those of them that refuse a lower fence by themselves.
+        fenced_routers: likewise, kinds of routers.
+    """
+
+    def __init__(self) -> None:
+        self.drivers = drivers.Drivers()
+        self.routers = routers.Routers()
+        self.kinds = list(drivers.kinds())
+        self.fenced = [
+            kind for kind in self.kinds if drivers.get(kind).abilities.checks_fence
+        ]
+        self.fenced_routers = [
+            kind for kind in routers.kinds() if routers.get(kind).abilities.checks_fence
+        ]
+
+    def of(self, claim: Claim) -> Driver:
+        """Return what carries a claim out.
+
+        Raises:
+            LookupError: its kind is not known here.
+        """
+        if claim.kind is not Kind.SHIFT:
+            return self.drivers.of(claim.driver)
+        subject = str(claim.subject_id)
+        ref = RouterRef(subject, claim.name, claim.slots, claim.settings)
+        router = self.routers.of(claim.driver)
+        return ShiftDriver(router, ref, expected=claim.from_version or "")
+
+    async def close(self) -> None:
+        """Give back what is held."""
+        await self.drivers.close()
+        await self.routers.close()

@@ -1,0 +1,130 @@
+"""What sets a plan apart from the one that a person saw before; it keeps neither.
+
+The page itself carries a sketch of the plan that it shows. The sketch comes back from a
+browser, so nothing is decided by it: missing or forged, it says nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from deployctl.models import Target
+from strategies.plan import Plan
+
+#: A sketch is unpacked up to so many bytes: some 60,000 targets.
+MOST_BYTES = 4_000_000
+#: So many targets are named in a line; of more, only their number is said.
+MOST_NAMES = 5
+MOST_LINES = 20
+#: Enough of a digest to see that it has changed.
+_DIGITS = 6
+
+
+def sketch(plan: Plan) -> str:
+    """Return the part of a plan that `differences` compares, as text for a form."""
+    content = {
+        "version": [plan.version, plan.version_digest],
+        "options": dict(plan.options),
+        "work": [
+            [int(t.id), t.seen_version or "", t.driver_digest[:_DIGITS]]
+            for t in plan.targets
+        ],
+        "skipped": [int(skip.id) for skip in plan.skipped],
+    }
+    packed = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 1)
+    return base64.b64encode(packed).decode("ascii")
+
+
+def differences(seen: str, plan: Plan) -> list[str]:
+    """Return a sentence for each way in which a plan differs from the one seen.
+
+    Nothing when the sketch cannot be read, or when they do not differ in what it holds.
+    """
+    try:
+        return _lines(_read(seen), _read(sketch(plan)))[:MOST_LINES]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
+
+
+def _read(text: str) -> dict[str, Any]:
+    try:
+        unpack = zlib.decompressobj()
+        raw = unpack.decompress(base64.b64decode(text, validate=True), MOST_BYTES)
+    except (binascii.Error, zlib.error) as error:
+        raise ValueError("no sketch") from error
+    content = json.loads(raw)
+    work = {int(pk): (str(was), str(how)) for pk, was, how in content["work"]}
+    skipped = {int(pk) for pk in content["skipped"]}
+    if any(not 0 < pk < 2**63 for pk in (*work, *skipped)):
+        raise ValueError("no row has such a number")
+    return {**content, "work": work, "skipped": skipped}
+
+
+def _lines(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    before, after = old["work"], new["work"]
+    kept = [pk for pk in after if pk in before]
+    groups: dict[str, list[int]] = {
+        "added": [pk for pk in after if pk not in before],
+        "left out, gone": [
+            pk for pk in before if pk not in after and pk not in new["skipped"]
+        ],
+        "left out, at the version already": [
+            pk for pk in before if pk in new["skipped"]
+        ],
+        "moved": [pk for pk in kept if before[pk][1] != after[pk][1]],
+    }
+    pairs: dict[tuple[str, str], list[int]] = {}
+    for pk in kept:
+        if before[pk][0] != after[pk][0]:
+            pairs.setdefault((before[pk][0], after[pk][0]), []).append(pk)
+    found = [*groups.values(), *list(pairs.values())[:MOST_LINES]]
+    name = _named({pk for pks in found for pk in pks[:MOST_NAMES]})
+    lines = _settings(old, new)
+    lines += [
+        f"{_all(pks, name)}: {_SAYS[what]}." for what, pks in groups.items() if pks
+    ]
+    lines += [
+        f"{_all(pks, name)}: ran {was or 'nothing'}, now {now or 'nothing'}."
+        for (was, now), pks in pairs.items()
+    ]
+    reordered = kept != [pk for pk in before if pk in after]
+    return [*lines, _REORDERED] if reordered else lines
+
+
+_SAYS = {
+    "added": "added to what is changed",
+    "left out, gone": "no longer there",
+    "left out, at the version already": "needs no change any more",
+    "moved": "reached in another way, at another address or with other settings",
+}
+_REORDERED = "The order is another one: the unhealthy come first."
+
+
+def _settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if old["version"] != new["version"]:
+        same = old["version"][0] == new["version"][0]
+        what = "has another digest" if same else f"was {old['version'][0]}"
+        lines.append(f"Version {new['version'][0]}: {what}.")
+    options = old["options"]
+    for key in sorted({*options, *new["options"]}):
+        was, now = options.get(key), new["options"].get(key)
+        if was != now:
+            lines.append(f"{key.replace('_', ' ').capitalize()}: {was}, now {now}.")
+    return lines
+
+
+def _named(pks: Iterable[int]) -> Callable[[int], str]:
+    names = dict(Target.objects.filter(pk__in=pks).values_list("pk", "name"))
+    return lambda pk: names.get(pk, f"target {pk}")
+
+
+def _all(pks: list[int], name: Callable[[int], str]) -> str:
+    shown = ", ".join(name(pk) for pk in pks[:MOST_NAMES])
+    left = len(pks) - MOST_NAMES
+    return shown if left <= 0 else f"{shown} and {left:,} more"

@@ -1,0 +1,158 @@
+"""The stages of a deployment and the slots of its router, as its room shows them.
+
+It reads plan and progress; what a person may press is the web's affair.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Q
+
+from deployctl.models import Deployment, Router, Target
+from deployctl.queries.feed import counted
+from deployctl.queries.plans import plan_of
+from strategies.plan import Plan
+from strategies.progress import Progress
+from strategies.shares import BASIS_POINTS, Share
+from strategies.steps import Bake, Delay, Deploy, Gate, Shift, Step, Verify
+
+
+def rail(progress: Progress) -> list[dict[str, Any]]:
+    """Return the steps in order as {name, text, state, says, until_at}.
+
+    A plan that is one range of targets has no rail: its batches say it all.
+    """
+    steps = progress.course.steps
+    if len(steps) < 2:
+        return []
+    return [_stop(progress, number, step) for number, step in enumerate(steps)]
+
+
+def _stop(p: Progress, number: int, step: Step) -> dict[str, Any]:
+    name, text = _words(step)
+    state, says = _state(p, number, step)
+    is_now = number == p.step and p.rest is None
+    until_at = _until(p, step) if is_now else None
+    stop = {"name": name, "text": text, "state": state, "says": says}
+    return {**stop, "is_now": is_now, "until_at": until_at}
+
+
+def _state(p: Progress, number: int, step: Step) -> tuple[str, str]:
+    if number < p.step:
+        is_empty = isinstance(step, Deploy) and step.start == step.stop
+        return ("skipped", "passed over") if is_empty else ("succeeded", "done")
+    if number > p.step:
+        return "pending", "not reached" if p.rest else "waits"
+    if p.halt is not None:
+        return "failed", "halted here"
+    if p.rest is not None or p.intent:
+        return "skipped", "stopped here"
+    if p.hold is not None:
+        return "paused", "paused"
+    return ("unresolved", "asks a person") if p.gate else ("running", "now")
+
+
+def _words(step: Step) -> tuple[str, str]:
+    if isinstance(step, Deploy):
+        size = counted(step.stop - step.start)
+        share = step.share_bp
+        return ("Deploy" if share is None else _percent(share)), size
+    if isinstance(step, Verify):
+        return "Verify", counted(step.stop - step.start)
+    if isinstance(step, Shift):
+        return "Switch", f"{step.from_slot} to {step.to_slot}"
+    if isinstance(step, Gate):
+        return "Gate", "a person promotes"
+    return ("Bake" if isinstance(step, Bake) else "Wait"), f"{step.seconds:g} s"
+
+
+def _percent(basis_points: int) -> str:
+    if basis_points == BASIS_POINTS:
+        return "100 %"
+    return str(Share(basis_points=basis_points).written()).replace("%", " %")
+
+
+def _until(p: Progress, step: Step) -> datetime | None:
+    """Return when a wait, or a gate's time, is over."""
+    if p.entered_at is None or p.hold is not None:
+        return None
+    if isinstance(step, Bake | Delay):
+        return p.after(p.entered_at, step.seconds)
+    return None
+
+
+def decision(p: Progress) -> dict[str, Any] | None:
+    """Return {since_at, until_at, then} of the gate at which it waits, if it does."""
+    gate = p.gate
+    if gate is None or p.entered_at is None:
+        return None
+    limit = gate.limit_seconds
+    return {
+        "since_at": p.entered_at,
+        "until_at": p.after(p.entered_at, limit) if limit is not None else None,
+        "then": "it goes on by itself" if gate.then == "promote" else "it halts",
+        "what": what_next(p),
+    }
+
+
+def what_next(p: Progress) -> str:
+    """Return what follows the wait or gate that is under way, in an imperative."""
+    for step in p.course.steps[p.step + 1 :]:
+        if isinstance(step, Shift):
+            return f"Switch traffic to {step.to_slot}"
+        if isinstance(step, Deploy) and step.stop > step.start:
+            share = step.share_bp
+            return "Go on" if share is None else f"Promote to {_percent(share)}"
+        if isinstance(step, Gate):
+            return "Cut the wait short"
+    return "Finish now"
+
+
+def follows(p: Progress) -> str:
+    """Return what follows the wait that is under way, as a sentence."""
+    following = p.course.steps[p.step + 1 : p.step + 2]
+    if any(isinstance(step, Gate) for step in following):
+        return "A person is asked at a gate."
+    if any(isinstance(step, Shift) for step in following):
+        return "Traffic is switched."
+    return "The next stage begins." if following else "It is over."
+
+
+def slots(row: Deployment) -> list[dict[str, Any]]:
+    """Return the two slots of the router that a plan switches; [] if it has none."""
+    plan: Plan = plan_of(row)
+    if plan.router is None or not plan.router.id:
+        return []
+    router = Router.objects.get(pk=int(plan.router.id))
+    found = Target.objects.filter(
+        application_id=row.application_id,
+        environment_id=row.environment_id,
+        removed_at=None,
+        slot__in=router.slots,
+    )
+    runs: dict[str, list[dict[str, Any]]] = {slot: [] for slot in router.slots}
+    counts = found.values("slot", "recorded_version").annotate(
+        count=Count("id"), bad=Count("id", filter=Q(health="unhealthy"))
+    )
+    for each in counts.order_by("slot", "-count"):
+        runs[str(each["slot"])].append(
+            {
+                "version": each["recorded_version"] or "unknown",
+                "count": each["count"],
+                "bad": each["bad"],
+            }
+        )
+    return [
+        {
+            "name": slot,
+            "serves": slot == router.serving,
+            "changes": slot == plan.router.idle,
+            "runs": runs[slot],
+            "retained_until": router.retain_until
+            if slot == router.retained_slot
+            else None,
+        }
+        for slot in router.slots
+    ]

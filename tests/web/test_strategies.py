@@ -1,0 +1,111 @@
+"""Canaries, switches, retries and ways back, as pages have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from deployctl import frames
+from deployctl.models import Deployment
+from deployctl.services import versions
+from strategies.states import OperationState
+from tests.services.slotted import slotted, started
+from tests.support.fleet import Place
+from tests.support.rooms import Hand
+
+S = OperationState
+
+
+def page(client: Client, deployment: Deployment) -> str:
+    """Return the room's page."""
+    answer = client.get(f"/deployments/{deployment.pk}/")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def typed(place: Place, strategy: str, **more: str) -> dict[str, object]:
+    """Return what a person typed into the builder."""
+    version = versions.register_version(place.application, "2.0", by=place.by)
+    return {
+        "application": place.application.pk,
+        "environment": place.environment.pk,
+        "version": version.pk,
+        "strategy": strategy,
+        **more,
+    }
+
+
+def test_the_preview_of_a_canary_says_what_each_stage_finds(
+    place: Place, alice: Client
+) -> None:
+    data = typed(place, "canary", stages="25, 100", success_threshold="95%")
+    text = alice.post("/deployments/preview/", data).content.decode()
+    assert 'id="plan-stages"' in text
+    assert "<circle" in text
+    assert "25 %" in text
+    assert "style=" not in text, "the page's policy allows no inline style"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "field", "value", "said"),
+    [
+        ("canary", "stages", "50, 10", "grow from stage to stage"),
+        ("canary", "success_threshold", "2", "must be a part as 0.95"),
+        ("blue_green", "retain_seconds", "soon", "must be a number of seconds"),
+        ("blue_green", "bake_seconds", "0", "has no router"),
+    ],
+)
+def test_what_is_wrong_stands_beside_its_field(
+    strategy: str, field: str, value: str, said: str, place: Place, alice: Client
+) -> None:
+    data = typed(place, strategy, **{field: value})
+    assert said in alice.post("/deployments/preview/", data).content.decode()
+
+
+def test_a_gate_is_promoted_by_whoever_may(
+    place: Place, alice: Client, charlie: Client
+) -> None:
+    options = {"stages": "50, 100", "stage_duration_seconds": 0, "gates": True}
+    deployment = started(place, "canary", **options)
+    hand = Hand(deployment)
+    hand.report(hand.claim(4), S.SUCCEEDED)
+    shown = page(alice, deployment)
+    assert "Waits at a gate" in shown
+    assert "Promote to 100 %" in shown
+    assert "do-promote" not in page(charlie, deployment)
+    assert frames.full(deployment.pk)["html"]["room-rail"].count("<li") == 3
+
+
+def test_slots_say_where_traffic_goes(tmp_path: Path, alice: Client, db: None) -> None:
+    deployment = started(slotted(2, tmp_path), "blue_green")
+    shown = page(alice, deployment)
+    assert shown.count("gets all traffic") == 1
+    assert "This plan changes it." in shown
+
+
+def test_what_failed_is_retried_in_a_linked_deployment(
+    place: Place, alice: Client, charlie: Client
+) -> None:
+    deployment = started(place, "rolling", batch_size=8, delay_seconds=0)
+    hand = Hand(deployment)
+    claims = hand.claim(8)
+    hand.report(claims[:7], S.SUCCEEDED)
+    hand.report(claims[7:], S.FAILED)
+    deployment.refresh_from_db()
+    assert deployment.state == "failed"
+    assert "Retry 1 target" in page(alice, deployment)
+
+    path = f"/deployments/{deployment.pk}/follow/"
+    data = {"command": "retry", "idempotency_key": "again", "reason": "try"}
+    refused = charlie.post(path, data)
+    assert refused["Location"] == f"/deployments/{deployment.pk}/"
+    answer = alice.post(path, data)
+    linked = Deployment.objects.get(parent=deployment)
+    assert answer["Location"] == f"/deployments/{linked.pk}/"
+    assert alice.post(path, data)["Location"] == answer["Location"], (
+        "pressed twice, started once"
+    )
+    assert linked.operations.count() == 1
+    assert alice.post(path, {"command": "explode"}).status_code == 404

@@ -217,14 +217,14 @@ def test_E23_a_gate_with_a_limit_halts_without_a_person():
 
 
 def test_a_person_at_a_held_gate_comes_back_after_the_resume():
-    """A promotion while it is paused would be refused."""
+    """A promotion while paused would be refused; the gate counts anew after that."""
     plan = planned(20, "canary", stages=[10, 100], gates=True)
     run = simulate(
         plan,
         promote_after_seconds=50,
         commands=[(20, Pause("alice")), (80, Resume("alice"))],
     )
-    assert (run.duration_seconds, run.outcome) == (80, "clean")
+    assert (run.duration_seconds, run.outcome) == (80 + 50, "clean")
 
 
 def test_a_switch_that_fails_halts():

@@ -88,7 +88,7 @@ class _Run:
         self._patience = None if patience is None else round_ms(patience)
         self._places = places
         self._ledger = Ledger(plan, world.unavailable)
-        self._now = 0
+        self._now, self._at = 0, EPOCH
         #: Claims without an outcome.
         self._held = 0
         self._coming: list[tuple[int, int, _Happening]] = []
@@ -118,12 +118,9 @@ class _Run:
             if following is None:
                 break
             self._now = max(self._now, following)
+            self._at = EPOCH + self._now * _MS
             self._turn()
         return self._summed_up()
-
-    @property
-    def _at(self) -> datetime:
-        return EPOCH + self._now * _MS
 
     def _next(self) -> int | None:
         """Return when something will happen, in milliseconds; None for never."""

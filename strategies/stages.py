@@ -85,6 +85,14 @@ class Stage:
         """
         return chance_of_finding(self.size, self.tolerated, broken)
 
+    def finding_so_far(self, broken: Fraction) -> Chance:
+        """Return the least chance that such a version was stopped by its end.
+
+        By the failures among all up to there; the stages' own limits come on top, and
+        `outlook` has them.
+        """
+        return chance_of_finding(self.stop, self.tolerated_so_far, broken)
+
     def rarest_found(self, sure_bp: int = SURE_BP) -> int | None:
         """Return the k of the rarest fault, 1 in k, that it finds in so many runs."""
         return rarest_found(self.size, self.tolerated, sure_bp)

@@ -14,6 +14,7 @@ from bench import peers
 from bench.agents import Agents
 from bench.round import fleets
 from bench.round.readings import Readings
+from bench.round.simulations import simulating
 from bench.round.workers import Workers
 from deployctl.models import Deployment
 from deployctl.services import commands, journal, workers
@@ -180,4 +181,5 @@ ROUND: tuple[tuple[Callable[[Readings, int], None], int, int], ...] = (
     (waiting, 7, 3),
     (instant, 5, 3),
     (pausing, TRIALS, TRIALS),
+    (simulating, 3, 1),
 )

@@ -7,7 +7,7 @@ them decides anything.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +96,7 @@ def _recount(turn: Turn) -> None:
     ids = [target.id for target in plan.targets] + [s.id for s in plan.skipped]
     if plan.router is not None and plan.router.standby:
         ids = list(plan.router.standby)
+        _look_at_standby(turn, ids)
     available, unavailable = operations.count_available(turn.id, [int(i) for i in ids])
     if not turn.counts_changed:
         unavailable = turn.progress.back.pending
@@ -107,12 +108,18 @@ def regard_standby(turn: Turn) -> None:
     plan = plan_of(turn.row)
     if plan.router is None or not plan.router.standby:
         return
+    _look_at_standby(turn, plan.router.standby)
     ids = [int(each) for each in plan.router.standby]
-    health = turn.progress.course.limits.health
-    operations.look_at_standby(ids, health.success_threshold, health.failure_threshold)
     available, _ = operations.count_available(turn.id, ids)
     if available != turn.progress.available:
         turn.fold(Recounted(available, turn.progress.return_unavailable))
+
+
+def _look_at_standby(turn: Turn, ids: Sequence[str]) -> None:
+    health = turn.progress.course.limits.health
+    operations.look_at_standby(
+        [int(each) for each in ids], health.success_threshold, health.failure_threshold
+    )
 
 
 def _revive_return(turn: Turn, _: ReviveReturn) -> None:

@@ -215,11 +215,12 @@ def doubtful() -> list[int]:
                       AND t.looked_at >= o.ended_at AND t.looks <> 0
                       AND (t.looks < 0) = (o.state = 'succeeded'))
                 OR EXISTS (
-                   SELECT 1 FROM deployctl_router r
+                   SELECT 1 FROM deployctl_operation o
                      JOIN deployctl_target t ON t.application_id = d.application_id
-                      AND t.environment_id = d.environment_id AND t.slot = r.serving
-                    WHERE r.application_id = d.application_id
-                      AND r.environment_id = d.environment_id
+                      AND t.environment_id = d.environment_id
+                      AND t.slot = o.from_version
+                    WHERE o.deployment_id = d.id
+                      AND o.direction = 'forward' AND o.kind = 'shift'
                       AND t.removed_at IS NULL AND t.looks <> 0
                       AND (t.looks < 0) = (t.health <> 'unhealthy')))
              ORDER BY d.id

@@ -73,6 +73,30 @@ def test_a_crash_around_the_switch(
     truth.check(deployment.pk)
 
 
+@pytest.mark.parametrize("point", POINTS)
+def test_a_crash_around_the_switch_back(
+    point: str, agents: Callable[..., Agents], workers: Workers, tmp_path: Path
+) -> None:
+    """J2 on the way back: traffic returns once, and no target is changed for it."""
+    fleet_of = agents(2, apply_seconds=0.02)
+    place, file = routed(fleet_of, tmp_path)
+    # The target, the switch, and then the switch back.
+    (crashing,) = workers.start(DEPLOYCTL_CRASH_AT=f"{point}:3")
+    deployment = switch(place, bake_seconds=600)
+    until(lambda: Router.objects.get().retained_slot == "blue")
+    assert place.press(deployment, "roll_back").status == "ok"
+    assert crashing.wait(10) == CRASHED
+    assert truth.check(deployment.pk).progress.back_shifts.open == 1
+    workers.start(2)
+    assert rested(deployment).state == "rolled_back", workers.said()
+    log = json.loads(file.read_text())["log"]
+    assert [entry["to"] for entry in log] == ["green", "blue"]
+    assert serves(file) == "blue"
+    assert Router.objects.get().retained_slot is None
+    assert Log(fleet_of).changes() == {(1, "2.0"): 1}
+    truth.check(deployment.pk)
+
+
 def test_a_router_that_lies_is_found_out(
     agents: Callable[..., Agents], workers: Workers, tmp_path: Path
 ) -> None:

@@ -33,12 +33,14 @@ class Hands:
         self.kinds = kinds
         self.id = workers.arrive("a test", 1, "test", kinds)
         self.fenced = ["simulated", "agent"] if fenced else []
+        self.fenced_routers = ["simulated"] if fenced else []
 
     def flush(
         self, *reports: Report, places: int = 1000, check: bool = True, **more: Any
     ) -> Answer:
         """Flush, and fail unless rows, tallies and events agree afterwards."""
-        given = {"kinds": self.kinds, **more}
+        known = {"kinds": self.kinds, "fenced_routers": self.fenced_routers}
+        given = {**known, **more}
         ask = Ask(self.id, reports, places, self.fenced, **given)
         answer = journal.flush(self.deployment.pk, ask)
         if check:

@@ -68,10 +68,10 @@ class CommandRouter(Router):
         argv = _words(router, "read", {})
         try:
             status, output = await _run(argv, _environment(router), seconds)
-        except OSError as error:
-            raise ProbeFailed(f"could not run {argv[0]}: {error.strerror}") from None
         except TimeoutError:
             raise ProbeFailed(f"gave no answer within {seconds:.3g} s") from None
+        except OSError as error:
+            raise ProbeFailed(f"could not run {argv[0]}: {error.strerror}") from None
         if status != 0:
             raise ProbeFailed(f"exit status {status}: {output}")
         said = output.strip()
@@ -94,10 +94,10 @@ class CommandRouter(Router):
         left = until - asyncio.get_running_loop().time()
         try:
             status, output = await _run(argv, _environment(router), left)
+        except TimeoutError:  # an OSError too, but one behind the effect
+            raise OutcomeUnknown("it did not end in time and was killed") from None
         except OSError as error:
             raise NotSent(f"could not run {argv[0]}: {error.strerror}") from None
-        except TimeoutError:
-            raise OutcomeUnknown("it did not end in time and was killed") from None
         if status < 0:
             raise OutcomeUnknown(f"it was ended by signal {-status}")
         if status:

@@ -62,7 +62,8 @@ class SimulatedRouter(Router):
         with _opened(router) as state:
             if fence is not None:
                 _promise(state, fence)
-            return Reading(str(state["serving"]))
+            said = str(state["serving"])
+            return Reading(said if said in router.slots else None, said)
 
     async def switch(
         self, router: RouterRef, *, expected: str, slot: str, fence: int, seconds: float

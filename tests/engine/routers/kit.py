@@ -1,0 +1,214 @@
+"""The conformance kit: what every kind of router must do, whatever it is made of.
+
+A case gets a `Subject`. A new kind is added to `test_conformance.py`, nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from deployctl.engine.effects import (
+    DriverError,
+    OutcomeUnknown,
+    ProbeFailed,
+    StaleFence,
+)
+from deployctl.engine.routers.base import Applied, Reading, Router, RouterRef
+
+SLOTS = ("blue", "green")
+#: How long a switch takes on a slow router.
+SLOW_SECONDS = 1.0
+
+
+class Subject(ABC):
+    """A driver, fresh routers that serve blue, and their own record of switches."""
+
+    driver: Router
+
+    @abstractmethod
+    def router(self, fault: str = "") -> RouterRef:
+        """Return a router that no case has used, with a fault by name.
+
+        Every kind knows `refusing`, `lying`, `unreachable` and `slow`.
+        """
+
+    @abstractmethod
+    def switches(self, router: RouterRef) -> list[str]:
+        """Return the slots to which it was really led, as the router wrote it."""
+
+    @abstractmethod
+    def lead(self, router: RouterRef, slot: str) -> None:
+        """Lead traffic to a slot as somebody else would."""
+
+    async def read(
+        self, router: RouterRef, fence: int | None = None, seconds: float = 5
+    ) -> Reading:
+        """Read, in five seconds unless told otherwise."""
+        return await self.driver.read(router, fence=fence, seconds=seconds)
+
+    async def switch(
+        self, router: RouterRef, slot: str = "green", fence: int = 1, seconds: float = 5
+    ) -> Applied:
+        """Switch from the other slot, in five seconds unless told otherwise."""
+        (expected,) = set(SLOTS) - {slot}
+        return await self.driver.switch(
+            router, expected=expected, slot=slot, fence=fence, seconds=seconds
+        )
+
+
+async def its_settings_have_no_problems(subject: Subject) -> None:
+    assert subject.driver.problems(subject.router().settings) == {}
+
+
+async def a_foreign_setting_is_a_problem(subject: Subject) -> None:
+    settings = {**subject.router().settings, "colour": "red"}
+    assert list(subject.driver.problems(settings)) == ["colour"]
+
+
+async def no_settings_are_a_problem(subject: Subject) -> None:
+    assert subject.driver.problems({})
+
+
+async def reading_says_what_serves(subject: Subject) -> None:
+    assert (await subject.read(subject.router())).serving == "blue"
+
+
+async def reading_changes_nothing(subject: Subject) -> None:
+    router = subject.router()
+    for _ in range(3):
+        await subject.read(router)
+    assert subject.switches(router) == []
+    assert (await subject.read(router)).serving == "blue"
+
+
+async def a_switch_leads_there_and_back(subject: Subject) -> None:
+    router = subject.router()
+    assert (await subject.switch(router, "green", 1)).ok
+    assert (await subject.read(router)).serving == "green"
+    assert (await subject.switch(router, "blue", 2)).ok
+    assert (await subject.read(router)).serving == "blue"
+    assert subject.switches(router) == ["green", "blue"]
+
+
+async def a_switch_to_what_serves_is_done_already(subject: Subject) -> None:
+    router = subject.router()
+    assert (await subject.switch(router, "green", 1)).ok
+    assert (await subject.switch(router, "green", 2)).ok
+    assert subject.switches(router) == ["green"]
+
+
+async def what_serves_something_else_is_left_alone(subject: Subject) -> None:
+    router = subject.router()
+    subject.lead(router, "canary")
+    applied = await subject.switch(router)
+    assert not applied.ok
+    assert "not blue" in applied.error
+    assert subject.switches(router) == []
+
+
+async def a_slot_that_is_neither_is_read_as_none(subject: Subject) -> None:
+    router = subject.router()
+    subject.lead(router, "canary")
+    reading = await subject.read(router)
+    assert reading.serving is None
+    assert "canary" in reading.detail
+
+
+async def each_router_is_its_own(subject: Subject) -> None:
+    one, other = subject.router(), subject.router()
+    await subject.switch(one)
+    assert (await subject.read(other)).serving == "blue"
+
+
+async def a_refusal_is_said_and_nothing_is_done(subject: Subject) -> None:
+    router = subject.router("refusing")
+    applied = await subject.switch(router)
+    assert not applied.ok
+    assert applied.error
+    assert (await subject.read(router)).serving == "blue"
+
+
+async def reading_back_shows_a_lie(subject: Subject) -> None:
+    router = subject.router("lying")
+    assert (await subject.switch(router)).ok
+    assert (await subject.read(router)).serving == "blue"
+    assert subject.switches(router) == []
+
+
+async def one_that_cannot_be_asked_says_so(subject: Subject) -> None:
+    with pytest.raises(ProbeFailed):
+        await subject.read(subject.router("unreachable"))
+
+
+async def a_switch_that_takes_too_long_is_in_doubt(subject: Subject) -> None:
+    router = subject.router("slow")
+    with pytest.raises(OutcomeUnknown):
+        await subject.switch(router, seconds=SLOW_SECONDS / 2)
+
+
+async def nothing_goes_on_after_the_deadline(subject: Subject) -> None:
+    router = subject.router("slow")
+    with pytest.raises(OutcomeUnknown):
+        await subject.switch(router, seconds=SLOW_SECONDS / 2)
+    await asyncio.sleep(SLOW_SECONDS)
+    assert subject.switches(router) == []
+    assert (await subject.read(router)).serving == "blue"
+
+
+async def a_lower_fence_is_refused_by_who_checks_it(subject: Subject) -> None:
+    if not subject.driver.abilities.checks_fence:
+        return
+    router = subject.router()
+    await subject.read(router, fence=8)
+    with pytest.raises(StaleFence) as refused:
+        await subject.switch(router, fence=7)
+    assert refused.value.heard == 8
+    with pytest.raises(StaleFence):
+        await subject.read(router, fence=7)
+    assert subject.switches(router) == []
+    assert (await subject.switch(router, fence=8)).ok
+
+
+async def a_reading_without_a_fence_promises_nothing(subject: Subject) -> None:
+    router = subject.router()
+    await subject.switch(router, "green", 8)
+    assert (await subject.read(router)).serving == "green"
+    assert (await subject.switch(router, "blue", 9)).ok
+
+
+async def many_that_ask_together_switch_once(subject: Subject) -> None:
+    if not subject.driver.abilities.checks_fence:
+        return
+    router = subject.router()
+    asked = [subject.switch(router, "green", fence) for fence in range(1, 9)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(each, Applied | DriverError) for each in answers)
+    assert subject.switches(router) == ["green"]
+
+
+Case = Callable[[Subject], Awaitable[None]]
+
+CASES: tuple[Case, ...] = (
+    its_settings_have_no_problems,
+    a_foreign_setting_is_a_problem,
+    no_settings_are_a_problem,
+    reading_says_what_serves,
+    reading_changes_nothing,
+    a_switch_leads_there_and_back,
+    a_switch_to_what_serves_is_done_already,
+    what_serves_something_else_is_left_alone,
+    a_slot_that_is_neither_is_read_as_none,
+    each_router_is_its_own,
+    a_refusal_is_said_and_nothing_is_done,
+    reading_back_shows_a_lie,
+    one_that_cannot_be_asked_says_so,
+    a_switch_that_takes_too_long_is_in_doubt,
+    nothing_goes_on_after_the_deadline,
+    a_lower_fence_is_refused_by_who_checks_it,
+    a_reading_without_a_fence_promises_nothing,
+    many_that_ask_together_switch_once,
+)

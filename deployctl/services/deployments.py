@@ -116,6 +116,9 @@ def retry_failed(
     Raises:
         NotAllowed, KeyReused, Refused: as `deploy`; and `planning.plan_retry`.
     """
+    done = _followed(by, key, deployment_id)
+    if done is not None:
+        return done
     parent = Deployment.objects.get(pk=deployment_id)
     where = parent.application, parent.environment
     plan = planning.plan_retry(parent)
@@ -128,10 +131,23 @@ def take_back(deployment_id: int, *, by: Actor, key: str, why: str = "") -> Depl
     Raises:
         NotAllowed, KeyReused, Refused: as `deploy`; and `planning.plan_way_back`.
     """
+    done = _followed(by, key, deployment_id)
+    if done is not None:
+        return done
     parent = Deployment.objects.get(pk=deployment_id)
     where = parent.application, parent.environment
     version, plan = planning.plan_way_back(parent)
     return deploy(*where, version, plan, by=by, key=key, why=why, parent=parent)
+
+
+def _followed(by: Actor, key: str, parent_id: int) -> Deployment | None:
+    """Return what this key has started already; planned anew it would differ."""
+    used = Command.objects.filter(actor_id=by.user_id, key=key).first()
+    if used is None:
+        return None
+    if used.deployment.parent_id != parent_id:
+        raise KeyReused("This button was already used for something else.")
+    return used.deployment
 
 
 def _done(by: Actor, key: str, plan: Plan) -> Deployment | None:

@@ -124,4 +124,6 @@ def test_what_failed_is_retried_in_a_linked_deployment(
         "pressed twice, started once"
     )
     assert linked.operations.count() == 1
+    Hand(linked).finish()
+    assert alice.post(path, data)["Location"] == answer["Location"], "also when done"
     assert alice.post(path, {"command": "explode"}).status_code == 404

@@ -207,6 +207,7 @@ class Engine:
             places=self._places(reports),
             kinds=self._outside.kinds,
             fenced=self._outside.fenced,
+            router_kinds=self._outside.router_kinds,
             fenced_routers=self._outside.fenced_routers,
             dead_seconds=self._settings.dead_after_seconds,
             sweep=sweep,

@@ -19,7 +19,7 @@ class Outside:
     Attributes:
         kinds: the kinds of targets that can be reached from here.
         fenced: those of them that refuse a lower fence by themselves.
-        fenced_routers: likewise, kinds of routers.
+        router_kinds, fenced_routers: likewise, kinds of routers.
     """
 
     def __init__(self) -> None:
@@ -29,8 +29,11 @@ class Outside:
         self.fenced = [
             kind for kind in self.kinds if drivers.get(kind).abilities.checks_fence
         ]
+        self.router_kinds = list(routers.kinds())
         self.fenced_routers = [
-            kind for kind in routers.kinds() if routers.get(kind).abilities.checks_fence
+            kind
+            for kind in self.router_kinds
+            if routers.get(kind).abilities.checks_fence
         ]
 
     def of(self, claim: Claim) -> Driver:

@@ -52,6 +52,14 @@ class Claim(NamedTuple):
     slots: tuple[str, ...] = ()
 
 
+#: What a claim sets: now, now, apply seconds, worker.
+STARTED = """
+    state = 'running', attempt = o.attempt + 1, started_at = %s, ended_at = NULL,
+    error = '', output = '', apply_by = %s + make_interval(secs => %s),
+    verify_by = NULL, settle_by = NULL, claimed_by_id = %s
+"""
+
+
 def pick(
     deployment_id: int,
     start: Start,
@@ -102,10 +110,7 @@ def claim(
 ) -> list[Claim]:
     """Make these pending operations running, each with its target's next fence."""
     return _taken(
-        """state = 'running', attempt = o.attempt + 1, started_at = %s, ended_at = NULL,
-           error = '', output = '', was_available = b.available,
-           apply_by = %s + make_interval(secs => %s), verify_by = NULL,
-           settle_by = NULL, claimed_by_id = %s""",
+        f"{STARTED}, was_available = b.available",
         [now, now, apply_seconds, worker_id],
         ids,
         now,

@@ -46,11 +46,17 @@ class Ask:
     sweep: bool = False
     quiet: bool = False
     kinds: Sequence[str] | None = None
+    router_kinds: Sequence[str] | None = None
 
     @property
     def only(self) -> list[str] | None:
         """The kinds as SQL takes them."""
         return None if self.kinds is None else list(self.kinds)
+
+    @property
+    def only_routers(self) -> list[str] | None:
+        """The kinds of routers as SQL takes them."""
+        return None if self.router_kinds is None else list(self.router_kinds)
 
 
 @dataclass(frozen=True)
@@ -176,7 +182,7 @@ def adopt(turn: Turn, ask: Ask) -> list[Claim]:
         ids = claiming.orphans(turn.id, ask.places, ask.only)
         claims += claiming.adopt(ids, ask.worker_id, turn.now) if ids else []
     if ask.places > 0 and any(t.open for t in (p.shifts, p.back_shifts)):
-        ids = shifts.orphans(turn.id)
+        ids = shifts.orphans(turn.id, ask.only_routers)
         claims += shifts.adopt(ids, ask.worker_id, turn.now) if ids else []
     return claims
 
@@ -200,7 +206,8 @@ def claim(turn: Turn, ask: Ask, places: int, *, one_by_one: bool) -> list[Claim]
 
 
 def _claimed_shift(turn: Turn, ask: Ask, start: Start) -> list[Claim]:
-    ids = shifts.pick(turn.id, start, turn.now, ask.fenced_routers)
+    fenced, only = ask.fenced_routers, ask.only_routers
+    ids = shifts.pick(turn.id, start, turn.now, fenced, only)
     if not ids:
         return []
     seconds = turn.progress.course.limits.apply_seconds

@@ -18,6 +18,16 @@ _STATES = {each.value: each for each in OperationState}
 OPEN_STATES = "('running', 'verifying', 'unknown')"
 
 
+#: Its worker is dead or gone, or it is overdue: now, dead seconds, now, grace seconds.
+ABANDONED = f"""
+    o.state IN {OPEN_STATES} AND o.claimed_by_id IS NOT NULL AND (
+        EXISTS (SELECT 1 FROM deployctl_worker w WHERE w.id = o.claimed_by_id
+            AND (w.left_at IS NOT NULL
+                 OR w.beat_at < %s - make_interval(secs => %s)))
+        OR (o.state = 'running' AND o.apply_by < %s - make_interval(secs => %s)))
+"""
+
+
 class Row(NamedTuple):
     """An operation as the journal needs it to settle, write off or take over."""
 
@@ -146,15 +156,7 @@ def abandoned(
     deployment_id: int, now: datetime, dead_seconds: float, grace_seconds: float
 ) -> list[Row]:
     """Return open operations whose worker is dead or gone, or which are overdue."""
-    return _rows(
-        f"""o.state IN {OPEN_STATES} AND o.claimed_by_id IS NOT NULL AND (
-            EXISTS (SELECT 1 FROM deployctl_worker w WHERE w.id = o.claimed_by_id
-                AND (w.left_at IS NOT NULL
-                     OR w.beat_at < %s - make_interval(secs => %s)))
-            OR (o.state = 'running' AND o.apply_by < %s - make_interval(secs => %s)))
-        """,
-        [deployment_id, now, dead_seconds, now, grace_seconds],
-    )
+    return _rows(ABANDONED, [deployment_id, now, dead_seconds, now, grace_seconds])
 
 
 def excluded(deployment_id: int, start: int, stop: int) -> list[Row]:

@@ -9,8 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from deployctl.services.claims import Claim, claimed_from
-from deployctl.services.operations import OPEN_STATES, Change, Row, row_from
+from deployctl.services.claims import STARTED, Claim, claimed_from
+from deployctl.services.operations import (
+    ABANDONED,
+    OPEN_STATES,
+    Change,
+    Row,
+    row_from,
+)
 from deployctl.services.sql import numbers, sql
 from strategies.messages import Start
 from strategies.steps import Shift
@@ -54,15 +60,7 @@ def abandoned(
     deployment_id: int, now: datetime, dead_seconds: float, grace_seconds: float
 ) -> list[Row]:
     """Return open shifts whose worker is dead or gone, or which are overdue."""
-    return _rows(
-        f"""o.state IN {OPEN_STATES} AND o.claimed_by_id IS NOT NULL AND (
-            EXISTS (SELECT 1 FROM deployctl_worker w WHERE w.id = o.claimed_by_id
-                AND (w.left_at IS NOT NULL
-                     OR w.beat_at < %s - make_interval(secs => %s)))
-            OR (o.state = 'running' AND o.apply_by < %s - make_interval(secs => %s)))
-        """,
-        [deployment_id, now, dead_seconds, now, grace_seconds],
-    )
+    return _rows(ABANDONED, [deployment_id, now, dead_seconds, now, grace_seconds])
 
 
 def plan_forward(
@@ -115,11 +113,16 @@ def count_pending(deployment_id: int, start: int, stop: int) -> int:
 
 
 def pick(
-    deployment_id: int, start: Start, now: datetime, fenced: Sequence[str]
+    deployment_id: int,
+    start: Start,
+    now: datetime,
+    fenced: Sequence[str],
+    kinds: list[str] | None,
 ) -> list[int]:
     """Return the shift that may be claimed, as a list of at most one.
 
-    Left out is a router that is being switched elsewhere, or must stay quiet.
+    Left out is a router that is being switched elsewhere, must stay quiet, or is of a
+    kind that is not among these.
     """
     order = "DESC" if start.direction == "return" else "ASC"
     with sql() as cursor:
@@ -130,13 +133,14 @@ def pick(
              WHERE o.deployment_id = %s AND o.direction = %s AND o.state = 'pending'
                AND o.position >= %s AND o.position < %s
                AND (r.quiet_at IS NULL OR r.quiet_at <= %s OR r.kind = ANY(%s))
+               AND (%s::text[] IS NULL OR r.kind = ANY(%s))
                AND NOT EXISTS (SELECT 1 FROM deployctl_operation x
                                 WHERE x.router_id = r.id AND x.state IN {OPEN_STATES})
              ORDER BY o.position {order} LIMIT 1
             """,
             [
                 *(deployment_id, start.direction.value, start.start, start.stop),
-                *(now, list(fenced)),
+                *(now, list(fenced), kinds, kinds),
             ],
         )
         return [row[0] for row in cursor.fetchall()]
@@ -147,9 +151,7 @@ def claim(
 ) -> list[Claim]:
     """Make these pending shifts running, each with its router's next fence."""
     return _taken(
-        """state = 'running', attempt = o.attempt + 1, started_at = %s, ended_at = NULL,
-           error = '', output = '', apply_by = %s + make_interval(secs => %s),
-           verify_by = NULL, settle_by = NULL, claimed_by_id = %s""",
+        STARTED,
         [now, now, apply_seconds, worker_id],
         ids,
         now,
@@ -161,10 +163,14 @@ def adopt(ids: list[int], worker_id: int, now: datetime) -> list[Claim]:
     return _taken("claimed_by_id = %s", [worker_id], ids, now)
 
 
-def orphans(deployment_id: int) -> list[int]:
-    """Return the ids of open shifts that nobody holds."""
+def orphans(deployment_id: int, kinds: list[str] | None) -> list[int]:
+    """Return the ids of open shifts on routers of these kinds that nobody holds."""
     found = _rows(
-        f"o.state IN {OPEN_STATES} AND o.claimed_by_id IS NULL", [deployment_id]
+        f"""o.state IN {OPEN_STATES} AND o.claimed_by_id IS NULL
+            AND (%s::text[] IS NULL OR EXISTS (
+                 SELECT 1 FROM deployctl_router r
+                  WHERE r.id = o.router_id AND r.kind = ANY(%s)))""",
+        [deployment_id, kinds, kinds],
     )
     return [row.id for row in found]
 

@@ -43,8 +43,6 @@ MOST_DECISIONS = 100_000
 #: What was found not done, lost once too often: reported as this, stored as that.
 _GIVEN_UP = (_S.PENDING, _S.FAILED)
 _LOST = "each attempt was lost, and it was not done; look at the target and its network"
-#: How many failed operations a halt names as its evidence.
-EVIDENCE = 50
 _FIELDS = Deployment._meta.concrete_fields
 _NAMES = [field.attname for field in _FIELDS]
 _JSON = frozenset(field for field in _FIELDS if isinstance(field, JSONField))

@@ -147,15 +147,10 @@ def keep(seen: Sequence[Seen]) -> None:
     ordered = sorted(seen, key=lambda each: each.due.target_id)
     ids = numbers([each.due.target_id for each in ordered])
     with transaction.atomic(), sql() as cursor:
-        # Whoever holds a target now knows better; nobody is waited for.
-        cursor.execute(
-            """SELECT 1 FROM deployctl_target WHERE id = ANY(%s::bigint[])
-                ORDER BY id FOR NO KEY UPDATE SKIP LOCKED""",
-            [ids],
-        )
         cursor.execute(_KEEP, _kept(ordered, ids))
 
 
+#: Whoever holds a target now knows better: nobody is waited for.
 _KEEP = f"""
     WITH free AS (
         SELECT t.id, EXISTS (

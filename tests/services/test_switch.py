@@ -180,3 +180,22 @@ def test_g12_the_kept_slot_gets_traffic_back_without_a_deploy(tmp_path: Path) ->
     steps = [type(step).__name__ for step in plan.course.steps]
     assert steps == ["Verify", "Shift"]
     assert plan.version == "1.0"
+
+
+def test_a_worker_without_this_kind_of_router_leaves_it_to_others(
+    tmp_path: Path,
+) -> None:
+    """It neither claims the switch nor takes it over; who has the kind does both."""
+    place = slotted(1, tmp_path)
+    deployment = started(place, "blue_green", auto_promote=True)
+    lacking, other = Hands(deployment), Hands(deployment)
+    claims = other.claims()
+    done = [said(claim) for claim in claims]
+    other.flush(*done, places=0)
+    assert lacking.flush(router_kinds=["command"]).claims == []
+    (claim,) = other.flush(router_kinds=["simulated"]).claims
+    assert claim.kind is Kind.SHIFT
+    other.die()
+    assert lacking.flush(sweep=True, router_kinds=["command"]).claims == []
+    (taken,) = lacking.flush(router_kinds=["simulated"]).claims
+    assert taken.operation_id == claim.operation_id

@@ -66,7 +66,8 @@ def _seconds(began: Any, ended: Any) -> float | None:
 def _current(p: Progress, total: int) -> int:
     """Return the number of the open batch, or of the last one that was."""
     numbers = grid.batch_numbers(p.course)
-    return numbers.get((p.step, p.batch), total)
+    begun = [number for key, number in numbers.items() if key <= (p.step, p.batch)]
+    return max(begun, default=min(1, total))
 
 
 def _line(

@@ -30,6 +30,10 @@ _RULES = {
 }
 
 
+#: What a rule counts, where that is no target.
+_SAMPLES = {"shift_failed": "of one switch", "gate_limit": "at one gate"}
+
+
 def halt(row: Deployment, progress: Progress) -> dict[str, Any] | None:
     """Return the halt record as the band and the sections under it ask for it."""
     record = progress.halt
@@ -48,7 +52,7 @@ def halt(row: Deployment, progress: Progress) -> dict[str, Any] | None:
         "threshold": f"{record.threshold:,}{unit} tolerated"
         if record.rule != "floor"
         else f"{record.threshold:,} or more",
-        "sample": f"of {record.sample:,} targets",
+        "sample": _SAMPLES.get(record.rule) or f"of {counted(record.sample)}",
         "at_rest": progress.rest is not None,
         "choices": _choices(progress),
         "evidence": evidence,

@@ -11,7 +11,7 @@ from typing import Any
 from strategies.outlook import Outlook, outlook
 from strategies.plan import Plan
 from strategies.preview import Preview
-from strategies.sensitivity import one_in
+from strategies.sensitivity import Chance, one_in
 from strategies.shares import Share
 from strategies.stages import Stage
 from strategies.states import Kind
@@ -31,13 +31,16 @@ def staged(plan: Plan, seen: Preview) -> dict[str, Any]:
     if len(seen.stages) < 2:
         return {"rows": []}
     expected = outlook(plan, one_in(RARE)) if plan.course.work else None
-    stops = {stop.stage: stop for stop in expected.stops} if expected else {}
+    # A long stage is told in parts: it stops in any of these.
+    stops: dict[int, Chance] = {}
+    for stop in expected.stops if expected else ():
+        before = stops.get(stop.stage, Chance(0, stop.chance.denominator))
+        both = before.numerator + stop.chance.numerator
+        stops[stop.stage] = Chance(both, stop.chance.denominator)
     rows = [
         {
             **_row(stage),
-            "stops": stops[stage.number].chance.written()
-            if stage.number in stops
-            else "",
+            "stops": stops[stage.number].written() if stage.number in stops else "",
         }
         for stage in seen.stages
         if stage.number

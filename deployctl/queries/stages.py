@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Q
+from django.db.models.functions import Now
 
 from deployctl.models import Deployment, Router, Target
 from deployctl.queries.feed import counted
@@ -125,7 +126,9 @@ def slots(row: Deployment) -> list[dict[str, Any]]:
     plan: Plan = plan_of(row)
     if plan.router is None or not plan.router.id:
         return []
-    router = Router.objects.get(pk=int(plan.router.id))
+    kept = Q(retain_until__gt=Now())
+    router = Router.objects.annotate(kept=kept).get(pk=int(plan.router.id))
+    is_kept = bool(router.kept)
     found = Target.objects.filter(
         application_id=row.application_id,
         environment_id=row.environment_id,
@@ -151,7 +154,7 @@ def slots(row: Deployment) -> list[dict[str, Any]]:
             "changes": slot == plan.router.idle,
             "runs": runs[slot],
             "retained_until": router.retain_until
-            if slot == router.retained_slot
+            if slot == router.retained_slot and is_kept
             else None,
         }
         for slot in router.slots

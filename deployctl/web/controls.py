@@ -15,7 +15,7 @@ from deployctl.queries.feed import counted
 from deployctl.web.shell import by
 from strategies.progress import Progress
 from strategies.states import Intent, State
-from strategies.steps import Bake, Delay, Gate
+from strategies.steps import Bake, Delay, Gate, Shift
 
 Button = dict[str, Any]
 
@@ -180,13 +180,14 @@ def _roll_back(p: Progress, style: str, *, gap: bool = False) -> Button:
 
 def _lead_back(p: Progress, style: str, *, gap: bool) -> Button:
     led = bool(p.shifts.succeeded)
+    slot = next((s.from_slot for s in p.course.steps if isinstance(s, Shift)), "")
     effects = [
-        "Traffic is led back, and read back."
+        f"Traffic is led back to {slot}, and read back."
         if led
         else "Traffic has not been switched: it stays where it is.",
         "No target is changed: the other slot stays as it is now.",
     ]
-    label = "Lead traffic back…" if led else "Give it up…"
+    label = f"Lead traffic back to {slot}…" if led else "Give it up…"
     dialog = _dialog("Return to what was there?", effects, "Roll back")
     return _button("roll_back", label, "arrow-back-up", style, gap=gap, dialog=dialog)
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from deployctl import frames
-from deployctl.models import Deployment
+from deployctl.models import Deployment, Router
+from deployctl.queries import room, stages
+from deployctl.queries.batches import batches
+from deployctl.queries.staged import staged
 from deployctl.services import commands, versions
+from strategies import Candidate, create_strategy
+from strategies.preview import preview
 from strategies.states import OperationState
 from tests.services.slotted import slotted, started
 from tests.support.fleet import Place, person
@@ -82,6 +89,41 @@ def test_a_gate_is_promoted_by_whoever_may(
     assert "Promote to 100 %" in shown
     assert "do-promote" not in page(charlie, deployment)
     assert frames.full(deployment.pk)["html"]["room-rail"].count("<li") == 3
+
+
+def test_a_bake_counts_the_batches_that_have_begun(place: Place, alice: Client) -> None:
+    options = {"stages": "25, 50, 100", "stage_duration_seconds": 600}
+    deployment = started(place, "canary", **options)
+    hand = Hand(deployment)
+    hand.report(hand.claim(), S.SUCCEEDED)
+    said = batches(room.deployment(deployment.pk), room.progress_of(reread(deployment)))
+    assert said["says"] == "1 of 3"
+    assert "Cut the wait short" not in page(alice, deployment), "no gate follows"
+
+
+def test_a_slot_is_kept_only_while_it_is(tmp_path: Path, db: None) -> None:
+    deployment = started(slotted(1, tmp_path), "blue_green")
+    for hours, kept in ((1, True), (-1, False)):
+        until = timezone.now() + timedelta(hours=hours)
+        Router.objects.update(retained_slot="blue", retain_until=until)
+        (blue,) = [s for s in stages.slots(deployment) if s["name"] == "blue"]
+        assert bool(blue["retained_until"]) is kept
+
+
+def test_a_long_stage_stops_in_any_of_its_parts(db: None) -> None:
+    """The chances of the table's rows and of getting through make a whole."""
+    fleet = [Candidate(str(n), "1.0") for n in range(200)]
+    plan = create_strategy("canary", stages="50, 100", success_threshold="90%").plan(
+        fleet, "2.0"
+    )
+    rows = staged(plan, preview(plan))["rows"]
+    assert len(rows) == 2
+    assert all(row["stops"] for row in rows)
+
+
+def reread(deployment: Deployment) -> Deployment:
+    """Return the row as it is stored now."""
+    return Deployment.objects.get(pk=deployment.pk)
 
 
 def test_slots_say_where_traffic_goes(tmp_path: Path, alice: Client, db: None) -> None:

@@ -27,14 +27,28 @@ def deploy(
     quick |= {"health_min_healthy_seconds": "1", "health_deadline_seconds": "6"}
     for name, value in (quick | fields).items():
         page.fill(f"#id_{name}", value)
+    look_at_plan(page, versions)
+    return start(page)
+
+
+def look_at_plan(page: Page, versions: tuple[str, ...]) -> None:
+    """Choose the first version that is not everywhere yet, and wait for its plan."""
     for version in versions:
-        with page.expect_response(re.compile(r"/deployments/preview/$")):
-            choose(page, "version", version)
-        page.wait_for_timeout(300)  # htmx swaps after the answer
+        choose(page, "version", version)
+        # An answer to what was typed before may still come: only the plan tells.
+        goal = page.locator('#plan dl.counters div:has(> dt:text-is("To")) dd')
+        expect(goal).to_have_text(version, timeout=30_000)
         if page.locator("#plan").get_by_text("Nothing to do").count() == 0:
             break
+
+
+def start(page: Page) -> int:
+    """Start the plan that is shown; return the deployment's number."""
     page.click("#do-start")
-    page.wait_for_url(re.compile(r"/deployments/\d+/$"))
+    refused = page.locator(".note.is-failed[role=alert]")
+    room = page.locator("#room")
+    expect(room.or_(refused)).to_be_visible(timeout=30_000)
+    assert not refused.count(), refused.inner_text()
     return int(page.url.rstrip("/").rsplit("/", 1)[1])
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser import room
 from tests.browser.conftest import Product
 from tests.browser.room import choose, press, regions, says
 
@@ -41,16 +41,9 @@ def start(
         page.check(f'input[name="{name}"][value="{value}"]', force=True)
     for name, value in (QUICK | fields).items():
         page.fill(f"#id_{name}", value)
-    for version in versions:
-        with page.expect_response(re.compile(r"/deployments/preview/$")):
-            choose(page, "version", version)
-        page.wait_for_timeout(300)  # htmx swaps after the answer
-        if page.locator("#plan").get_by_text("Nothing to do").count() == 0:
-            break
+    room.look_at_plan(page, versions)
     expect(page.locator("#plan-stages")).to_be_visible()
-    page.click("#do-start")
-    page.wait_for_url(re.compile(r"/deployments/\d+/$"))
-    return int(page.url.rstrip("/").rsplit("/", 1)[1])
+    return room.start(page)
 
 
 def test_a_canary_halts_and_says_by_which_threshold(

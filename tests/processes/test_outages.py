@@ -17,6 +17,7 @@ from deployctl import environment
 from deployctl.models import Audit, Operation, Worker
 from deployctl.services import commands
 from deployctl.services.fleet import NewTarget
+from strategies.operations import REDOS
 from strategies.states import OperationState
 from tests.engine.drivers.agents import Agents
 from tests.processes.test_crash import moved_to
@@ -240,7 +241,8 @@ def test_a_target_that_misbehaves_halts_with_its_reason(
     place = Place([*simulated(3), *odd(fault)])
     workers.start()
     health = {**HEALTH, "deadline_seconds": 1}
-    limits: dict[str, Any] = {"apply_seconds": 0.5, "progress_seconds": 2}
+    # Lost attempts run out after four times the apply: well after the deadline.
+    limits: dict[str, Any] = {"apply_seconds": 1, "progress_seconds": 2}
     deployment = rested(place.deploy(batch_size=4, health=health, **limits))
     assert (deployment.state, deployment.reason) == ("failed", reason)
     assert states(deployment)["succeeded"] == 3
@@ -250,6 +252,19 @@ def test_a_target_that_misbehaves_halts_with_its_reason(
     if reason == "max_failures":
         assert deployment.halt["positions"] == [operation.position]
     assert Audit.objects.filter(actor=f"rule {reason}").count() == 1
+    truth.check(deployment.pk)
+
+
+def test_a_target_that_hangs_each_time_has_failed_before_a_late_deadline(
+    workers: Workers,
+) -> None:
+    """The other rule of the two: four lost attempts are a failure (ADR 0010)."""
+    place = Place([*simulated(1), *odd("hanging")])
+    workers.start()
+    limits: dict[str, Any] = {"apply_seconds": 0.3, "progress_seconds": 60}
+    deployment = rested(place.deploy(batch_size=2, **limits))
+    assert (deployment.state, deployment.reason) == ("failed", "max_failures")
+    assert deployment.operations.get(target__name="odd").attempt == 1 + REDOS
     truth.check(deployment.pk)
 
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from functools import partial
 
 import structlog
-from django.db import Error, connection
+from django.db import Error
 
 from deployctl.engine import crash
+from deployctl.engine.aside import Aside
 from deployctl.engine.beats import Beats
 from deployctl.engine.operate import Runner
 from deployctl.engine.outside import Outside
@@ -34,7 +33,6 @@ from strategies.operations import READ_BACK
 from strategies.states import Kind, OperationState
 
 log = structlog.get_logger()
-T = TypeVar("T")
 
 #: After a database error a deployment is looked at again this much later.
 RETRY_SECONDS = 0.25
@@ -98,8 +96,7 @@ class Engine:
         self._in_doubt = False
         #: Deployments whose last flush failed; they are left alone for a moment.
         self._resting: set[int] = set()
-        # Django's connection belongs to its thread: the journal has one of its own.
-        self._journal = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._journal = Aside("journal")
 
     # -- asked from outside -----------------------------------------------------
 
@@ -125,7 +122,9 @@ class Engine:
     async def poll(self) -> None:
         """Look at every live deployment now and then, whatever was heard."""
         while not self._stopping:
-            for deployment_id in await self.asked(queries.live_deployments) or ():
+            for deployment_id in (
+                await self._journal.asked(queries.live_deployments) or ()
+            ):
                 self.look(deployment_id)
             await asyncio.sleep(self._settings.poll_seconds)
 
@@ -133,7 +132,7 @@ class Engine:
         """Look for due timers, dead workers and operations that nobody holds."""
         dead = self._settings.dead_after_seconds
         while not self._stopping:
-            due = await self.asked(lambda: queries.due_deployments(dead))
+            due = await self._journal.asked(lambda: queries.due_deployments(dead))
             for deployment_id in due or ():
                 self.look(deployment_id, sweep=True)
             await asyncio.sleep(self._settings.sweep_seconds)
@@ -215,9 +214,8 @@ class Engine:
         )
         crash.point("before_claim")
         try:
-            answer = await loop.run_in_executor(
-                self._journal, _flushed, deployment_id, ask
-            )
+            flushing = partial(_flushed, deployment_id, ask)
+            answer = await self._journal.done(flushing)
         except Deployment.DoesNotExist:
             return
         except Error as error:
@@ -335,7 +333,7 @@ class Engine:
 
         That happens when a commit was done and its answer was lost: nothing was sent.
         """
-        rows = await self.asked(lambda: queries.held_by(self.worker_id))
+        rows = await self._journal.asked(lambda: queries.held_by(self.worker_id))
         if rows is None:
             return
         self._in_doubt = False
@@ -366,24 +364,6 @@ class Engine:
             row.id, row.fence, state, let_go=not running
         )
 
-    async def asked(self, query: Callable[[], T]) -> T | None:
-        """Run a query on the journal's thread; None if the database is away."""
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._journal, _guarded_query, query)
-        except Error as error:
-            log.warning("query.failed", error=str(error).strip())
-            return None
-
 
 def _flushed(deployment_id: int, ask: Ask) -> Answer:
-    return _guarded_query(lambda: journal.flush(deployment_id, ask))
-
-
-def _guarded_query(query: Callable[[], T]) -> T:
-    """Run on this thread's connection; drop the connection on any error."""
-    try:
-        return query()
-    except Error:
-        connection.close()
-        raise
+    return journal.flush(deployment_id, ask)

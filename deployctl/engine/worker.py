@@ -22,6 +22,7 @@ from django.db import connections
 
 from deployctl import __version__, doorbell, environment
 from deployctl.engine import drivers
+from deployctl.engine.aside import Aside
 from deployctl.engine.beats import Beats
 from deployctl.engine.loop import Engine
 from deployctl.engine.outside import Outside
@@ -79,7 +80,7 @@ async def run() -> None:
             ).handle(),
         )
     ]
-    watch = asyncio.create_task(Watch(outside, timing, engine.asked).run())
+    watch = asyncio.create_task(Watch(outside, timing, Aside("watch").asked).run())
     tasks.append(watch)
     ended = asyncio.create_task(stopped.wait())
     done, _ = await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)

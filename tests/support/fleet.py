@@ -37,6 +37,8 @@ FAST = {
     "DEPLOYCTL_POLL_SECONDS": "0.5",
     "DEPLOYCTL_SWEEP_SECONDS": "0.2",
     "DEPLOYCTL_RECONCILE_SECONDS": "1",
+    # Health is asked fifty times as often here as by default, of hundreds of agents.
+    "DEPLOYCTL_LOOKS": "10",
 }
 #: Healthy is believed at once, and asked again soon.
 HEALTH = {"min_healthy_seconds": 0, "interval_seconds": 0.1, "deadline_seconds": 3}

@@ -7,17 +7,12 @@ what it does not: a request that was written and not answered is `OutcomeUnknown
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from types import SimpleNamespace
 from typing import Any
 
-import aiohttp
-
-from deployctl.engine import clean
-from deployctl.engine.drivers import reach
+from deployctl.engine import clean, reach
 from deployctl.engine.drivers.base import (
     Abilities,
     Applied,
@@ -29,17 +24,14 @@ from deployctl.engine.drivers.base import (
     StaleFence,
     TargetRef,
 )
+from deployctl.engine.http import Http, Lost
 
 #: 64 KiB from the front, 64 from the back, each byte six characters of JSON at worst.
 MAX_ANSWER_BYTES = 1024 * 1024
-#: Below the agent's 75 s, so that it is this side that closes an idle connection.
-KEEPALIVE_SECONDS = 30.0
 #: Part of the time that is kept for the answer's way back, and its most.
 _MARGIN, _MAX_MARGIN_SECONDS = 0.2, 3.0
-_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "deployctl"}
 #: Refusals by which an agent says that this attempt has changed nothing.
 _UNTOUCHED = ("busy", "fence_reused", "invalid", "token", "not_found", "too_large")
-_LOST = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 
 class _Answer:
@@ -58,18 +50,6 @@ class _Answer:
         return clean.line(said if isinstance(said, str) else f"HTTP {self.status}")
 
 
-class _Lost(Exception):
-    """No answer that makes sense; `sent` says whether the request had been written."""
-
-    def __init__(self, message: str, *, sent: bool) -> None:
-        self.sent = sent
-        super().__init__(clean.line(message))
-
-
-class _TooLarge(ValueError):
-    """An answer that no agent gives."""
-
-
 class AgentDriver(Driver):
     """Speaks to any number of agents over one pool of kept connections."""
 
@@ -78,7 +58,7 @@ class AgentDriver(Driver):
     abilities = Abilities(checks_fence=True, probes=True, atomic=False)
 
     def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
+        self._http: Http | None = None
 
     @classmethod
     def problems(cls, address: str, settings: Mapping[str, object]) -> dict[str, str]:
@@ -99,8 +79,8 @@ class AgentDriver(Driver):
         query = {} if fence is None else {"fence": fence, "seconds": _inner(seconds)}
         try:
             answer = await self._call(target, "GET", "/v1/state", seconds, query=query)
-        except _Lost as lost:
-            raise ProbeFailed(str(lost)) from None
+        except Lost as lost:
+            raise ProbeFailed(clean.line(str(lost))) from None
         if answer.error == "stale":
             raise _stale(answer)
         if answer.status != 200:
@@ -114,8 +94,9 @@ class AgentDriver(Driver):
         body = {"version": version, "fence": fence, "seconds": _inner(seconds)}
         try:
             answer = await self._call(target, "POST", "/v1/apply", seconds, body=body)
-        except _Lost as lost:
-            raise (OutcomeUnknown if lost.sent else NotSent)(str(lost)) from None
+        except Lost as lost:
+            kind = OutcomeUnknown if lost.sent else NotSent
+            raise kind(clean.line(str(lost))) from None
         if answer.status == 200:
             return _applied_in(answer.body, version, fence)
         if answer.error == "stale":
@@ -131,20 +112,19 @@ class AgentDriver(Driver):
         if not probe.healthy or not isinstance(url, str):
             return probe
         try:
-            status, raw = await self._fetch("GET", url, seconds, sent=[])
-        except (aiohttp.ClientConnectorError, ConnectionError) as error:
-            # Nobody listens yet: the target starts, and the check itself works.
-            return Probe(probe.version, False, clean.line(_told(error)))
-        except _LOST as error:
-            raise ProbeFailed(clean.line(_told(error))) from None
+            status, raw = await self._fetch("GET", url, seconds)
+        except Lost as lost:
+            if lost.nobody:  # Not yet: the target starts, and the check itself works.
+                return Probe(probe.version, False, clean.line(str(lost)))
+            raise ProbeFailed(clean.line(str(lost))) from None
         said = clean.line(raw[:2000])
         return Probe(probe.version, 200 <= status < 300, f"HTTP {status}: {said}")
 
     async def close(self) -> None:
-        """Close the pool."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        """Close the connections."""
+        http, self._http = self._http, None
+        if http is not None:
+            http.close()
 
     async def _call(
         self,
@@ -158,67 +138,39 @@ class AgentDriver(Driver):
     ) -> _Answer:
         problem, url = _place(target.address)
         if problem:
-            raise _Lost(f"the address {problem}", sent=False)
-        more: dict[str, Any] = {"headers": _authorization(target)}
+            raise Lost(f"the address {problem}", sent=False)
         url += path
         if query:
             url += "?" + "&".join(f"{name}={value}" for name, value in query.items())
-        if body:
-            more["data"] = json.dumps(body).encode("ascii")
-        sent: list[bool] = []
+        data = None if body is None else json.dumps(body).encode("ascii")
+        headers = _authorization(target)
+        status, raw = await self._fetch(method, url, seconds, headers, data)
         try:
-            status, raw = await self._fetch(method, url, seconds, sent=sent, **more)
             read = json.loads(raw)
-        except (*_LOST, RecursionError) as error:
-            raise _Lost(_told(error), sent=bool(sent)) from None
+        except (ValueError, RecursionError):
+            raise Lost("the answer makes no sense", sent=True) from None
         if not isinstance(read, dict):
-            raise _Lost(f"HTTP {status} without an agent's answer", sent=True)
+            raise Lost(f"HTTP {status} without an agent's answer", sent=True)
         return _Answer(status, read)
 
     async def _fetch(
-        self, method: str, url: str, seconds: float, *, sent: list[bool], **more: Any
+        self,
+        method: str,
+        url: str,
+        seconds: float,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
     ) -> tuple[int, bytes]:
-        """Return status and body; `sent` is not empty once the request was written."""
-        async with (
-            asyncio.timeout(seconds),
-            self._pool().request(
-                method, url, allow_redirects=False, trace_request_ctx=sent, **more
-            ) as response,
-        ):
-            raw = bytearray()
-            async for chunk in response.content.iter_any():
-                raw += chunk
-                if len(raw) > MAX_ANSWER_BYTES:
-                    response.close()
-                    raise _TooLarge(f"an answer of over {MAX_ANSWER_BYTES} bytes")
-            return response.status, bytes(raw)
-
-    def _pool(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            tracing = aiohttp.TraceConfig()
-            tracing.on_request_headers_sent.append(_note_sent)
-            self._session = aiohttp.ClientSession(
-                auto_decompress=False,
-                connector=aiohttp.TCPConnector(
-                    limit=0,
-                    keepalive_timeout=KEEPALIVE_SECONDS,
-                    resolver=reach.CheckedResolver(),
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers=_HEADERS,
-                # The deadline of each call stands around it, connecting included.
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-                trace_configs=[tracing],
-                trust_env=False,
-            )
-        return self._session
-
-
-async def _note_sent(
-    session: aiohttp.ClientSession, context: SimpleNamespace, params: object
-) -> None:
-    # Called just before the first byte is written: from here on nobody can be sure.
-    context.trace_request_ctx.append(True)
+        if self._http is None:
+            self._http = Http()
+        return await self._http.request(
+            method,
+            url,
+            seconds=seconds,
+            most_bytes=MAX_ANSWER_BYTES,
+            headers=headers,
+            body=body,
+        )
 
 
 @lru_cache(maxsize=32_768)
@@ -238,19 +190,9 @@ def _authorization(target: TargetRef) -> dict[str, str]:
         return {}
     value = reach.secret(name) if isinstance(name, str) else None
     if value is None:
-        message = f"this worker has no secret named {clean.line(str(name))}"
-        raise _Lost(message, sent=False)
+        message = f"this worker has no secret named {name}"
+        raise Lost(message, sent=False)
     return {"Authorization": f"Bearer {value}"}
-
-
-def _told(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, ValueError | RecursionError) and not isinstance(
-        error, aiohttp.ClientError | _TooLarge
-    ):
-        return "the answer makes no sense"
-    return str(error) or type(error).__name__
 
 
 def _stale(answer: _Answer) -> StaleFence:

@@ -1,7 +1,7 @@
 """A router behind two commands: one says which slot serves, the other switches.
 
-It runs argv lists, never a shell, in a process group of their own with few variables,
-and kills the whole group at its deadline. It knows no load balancer.
+It runs argv lists, never a shell, with few variables. It knows no load balancer, and
+leaves to `processes` how a program is run and killed.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import signal
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
-from deployctl.engine import clean
 from deployctl.engine.effects import NotSent, OutcomeUnknown, ProbeFailed
+from deployctl.engine.processes import Ended, Lost, NotRun, Overdue, Processes, Program
 from deployctl.engine.routers.base import (
     Applied,
     Reading,
@@ -27,19 +25,22 @@ _SETTINGS = frozenset({"read", "switch", "env"})
 #: What a command finds in its environment besides what the settings name.
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
-#: What is kept of a command's output; the rest is read and thrown away.
-_MOST_BYTES = 16_384
+#: What is kept of a command's output.
+_KEPT_BYTES = 16_384
 
 
 class CommandRouter(Router):
     """Asks and switches by argv; `{slot}` and `{expected}` stand for the slots.
 
     A command cannot check a fence, so an attempt whose end nobody saw must be over
-    before another one begins: its process group is killed at the deadline.
+    before another one begins: it is killed at the deadline, and with the worker.
     """
 
     kind = "command"
     abilities = RouterAbilities(checks_fence=False)
+
+    def __init__(self) -> None:
+        self._processes = Processes()
 
     @classmethod
     def problems(cls, settings: Mapping[str, object]) -> dict[str, str]:
@@ -65,16 +66,15 @@ class CommandRouter(Router):
         self, router: RouterRef, *, fence: int | None, seconds: float
     ) -> Reading:
         """Run `read`; the one line that it prints is the slot."""
-        argv = _words(router, "read", {})
         try:
-            status, output = await _run(argv, _environment(router), seconds)
-        except TimeoutError:
+            ended = await self._run(router, "read", {}, seconds)
+        except Overdue:
             raise ProbeFailed(f"gave no answer within {seconds:.3g} s") from None
-        except OSError as error:
-            raise ProbeFailed(f"could not run {argv[0]}: {error.strerror}") from None
-        if status != 0:
-            raise ProbeFailed(f"exit status {status}: {output}")
-        said = output.strip()
+        except (NotRun, Lost) as error:
+            raise ProbeFailed(str(error)) from None
+        if ended.status != 0:
+            raise ProbeFailed(f"exit status {ended.status}: {ended.output}")
+        said = ended.output.strip()
         return Reading(said if said in router.slots else None, said)
 
     async def switch(
@@ -90,19 +90,29 @@ class CommandRouter(Router):
             return Applied(ok=True)
         if found != expected:
             return Applied(ok=False, error=f"it serves {found}, not {expected}")
-        argv = _words(router, "switch", {"slot": slot, "expected": expected})
+        values = {"slot": slot, "expected": expected}
         left = until - asyncio.get_running_loop().time()
         try:
-            status, output = await _run(argv, _environment(router), left)
-        except TimeoutError:  # an OSError too, but one behind the effect
-            raise OutcomeUnknown("it did not end in time and was killed") from None
-        except OSError as error:
-            raise NotSent(f"could not run {argv[0]}: {error.strerror}") from None
-        if status < 0:
-            raise OutcomeUnknown(f"it was ended by signal {-status}")
-        if status:
-            return Applied(ok=False, error=f"exit status {status}", output=output)
-        return Applied(ok=True, output=output)
+            ended = await self._run(router, "switch", values, left)
+        except NotRun as error:
+            raise NotSent(str(error)) from None
+        except (Overdue, Lost) as error:
+            raise OutcomeUnknown(str(error)) from None
+        if ended.status < 0:
+            raise OutcomeUnknown(f"it was ended by signal {-ended.status}")
+        refusal = f"exit status {ended.status}" if ended.status else ""
+        return Applied(ok=not refusal, error=refusal, output=ended.output)
+
+    async def close(self) -> None:
+        """Kill what still runs."""
+        await self._processes.close()
+
+    async def _run(
+        self, router: RouterRef, name: str, values: Mapping[str, str], seconds: float
+    ) -> Ended:
+        argv = _words(router, name, values)
+        program = Program(argv, _environment(router), kept_bytes=_KEPT_BYTES)
+        return await self._processes.run(program, seconds=seconds)
 
 
 def _is_word(word: object) -> bool:
@@ -123,44 +133,3 @@ def _environment(router: RouterRef) -> dict[str, str]:
     assert isinstance(named, Sequence)
     wanted = (*_PASSED_ON, *(str(name) for name in named))
     return {name: os.environ[name] for name in wanted if name in os.environ}
-
-
-async def _run(
-    argv: list[str], environment: dict[str, str], seconds: float
-) -> tuple[int, str]:
-    """Run a command to its end; kill its whole group when time is out.
-
-    Returns:
-        Its exit status, and what it printed: cleaned, and cut.
-
-    Raises:
-        OSError: it could not be started.
-        TimeoutError: it was killed.
-    """
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=environment,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(max(0.0, seconds)):
-            output = await _head(process)
-            return await process.wait(), clean.text(output)
-    finally:
-        # Also when it has ended by itself: what it left behind goes with it.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        if process.returncode is None:
-            await process.wait()
-
-
-async def _head(process: asyncio.subprocess.Process) -> str:
-    """Read all output, keep its beginning."""
-    assert process.stdout is not None
-    kept = bytearray()
-    while chunk := await process.stdout.read(65_536):
-        kept += chunk[: max(0, _MOST_BYTES - len(kept))]
-    return kept.decode(errors="replace")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from deployctl.engine.effects import NotSent, OutcomeUnknown, ProbeFailed
 from deployctl.engine.routers.base import RouterRef
 from deployctl.engine.routers.command import CommandRouter
 from deployctl.engine.routers.simulated import SimulatedRouter
+from deployctl.launch.processes import is_running
 from tests.engine.routers import kit
 
 #: A load balancer for one machine: a file with what it serves, another with its log.
@@ -133,63 +132,75 @@ async def test_kind(subject: kit.Subject, case: kit.Case) -> None:
 # -- what only a command can do --------------------------------------------------------
 
 
-def is_running(pid: int) -> bool:
-    """Say whether a process runs; one that nobody has waited for does not."""
-    with suppress(OSError):
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        return stat.rpartition(")")[2].split()[0] not in "ZX"
-    return False
+@pytest_asyncio.fixture
+async def command(tmp_path: Path) -> AsyncIterator[CommandSubject]:
+    made = CommandSubject(tmp_path)
+    yield made
+    await made.driver.close()
 
 
 @pytest.mark.asyncio
-async def test_the_deadline_kills_the_whole_group(tmp_path: Path) -> None:
-    subject = CommandSubject(tmp_path)
-    router = subject.router("slow")
+async def test_nothing_of_a_switch_outlives_its_deadline(
+    command: CommandSubject,
+) -> None:
+    router = command.router("slow")
     with pytest.raises(OutcomeUnknown, match="was killed"):
-        await subject.switch(router, seconds=kit.SLOW_SECONDS / 2)
-    pid = int(subject.file(router, "pid").read_text())
-    for _ in range(100):
-        if not is_running(pid):
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("a grandchild outlived the deadline")
+        await command.switch(router, seconds=kit.SLOW_SECONDS * 0.9)
+    assert not is_running(int(command.file(router, "pid").read_text()))
 
 
 @pytest.mark.asyncio
-async def test_what_cannot_be_read_first_is_not_switched(tmp_path: Path) -> None:
-    subject = CommandSubject(tmp_path)
-    router = subject.router("unreachable")
+async def test_what_cannot_be_read_first_is_not_switched(
+    command: CommandSubject,
+) -> None:
+    router = command.router("unreachable")
     with pytest.raises(NotSent, match="no route to the balancer"):
-        await subject.switch(router)
+        await command.switch(router)
 
 
 @pytest.mark.asyncio
-async def test_a_command_that_is_not_there_is_said_by_name(tmp_path: Path) -> None:
-    subject = CommandSubject(tmp_path)
+async def test_a_command_that_is_not_there_is_said_by_name(
+    command: CommandSubject,
+) -> None:
     settings = {"read": ["/nowhere/read"], "switch": ["/nowhere/switch", "{slot}"]}
     router = RouterRef("1", "one", kit.SLOTS, settings)
     with pytest.raises(ProbeFailed, match="could not run /nowhere/read"):
-        await subject.read(router)
+        await command.read(router)
 
 
 @pytest.mark.asyncio
 async def test_a_command_sees_only_the_variables_that_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: CommandSubject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BALANCER_NAME", "named")
     monkeypatch.setenv("DATABASE_URL", "postgresql://not-for-you")
     seen = "import os; print(' '.join(sorted(os.environ)))"
     settings = {"read": [sys.executable, "-c", seen], "env": ["BALANCER_NAME"]}
     router = RouterRef("1", "one", kit.SLOTS, settings)
-    reading = await CommandSubject(tmp_path).read(router)
+    reading = await command.read(router)
     assert "BALANCER_NAME" in reading.detail
     assert "DATABASE_URL" not in reading.detail
 
 
 @pytest.mark.asyncio
-async def test_endless_output_neither_fills_memory_nor_hangs(tmp_path: Path) -> None:
+async def test_endless_output_neither_fills_memory_nor_hangs(
+    command: CommandSubject,
+) -> None:
     flood = "import sys; [sys.stdout.write('x' * 65536) for _ in range(200)]"
     router = RouterRef("1", "one", kit.SLOTS, {"read": [sys.executable, "-c", flood]})
-    reading = await CommandSubject(tmp_path).read(router)
+    reading = await command.read(router)
     assert reading.serving is None
     assert len(reading.detail) < 20_000
+
+
+@pytest.mark.asyncio
+async def test_who_is_killed_with_what_watches_it_is_in_doubt(
+    command: CommandSubject,
+) -> None:
+    """Something may have been switched: that is neither a refusal nor an end."""
+    router = command.router()
+    killing = ["/bin/sh", "-c", "kill -9 $PPID; sleep 5 # {slot}"]
+    settings = {**router.settings, "switch": killing}
+    router = RouterRef(router.id, router.name, kit.SLOTS, settings)
+    with pytest.raises(OutcomeUnknown, match="killed"):
+        await command.switch(router)

@@ -54,10 +54,11 @@ def test_examples_print_what_the_manual_says(code, below):
 
 
 def test_the_manual_has_examples_of_everything():
-    """Each strategy, both directions, awaiting, and a strategy of one's own."""
-    assert len(EXAMPLES) >= 10
+    """Each strategy, both directions, awaiting, simulating, and one of one's own."""
+    assert len(EXAMPLES) >= 13
     assert len([name for name, _ in FOUND if name == "text"]) == len(EXAMPLES)
-    assert "A strategy of your own" in TITLES
+    for title in ("A strategy of your own", "Simulate it", "What a sample can tell"):
+        assert title in TITLES
 
 
 def test_the_original_api_works_without_django():
@@ -128,7 +129,10 @@ def test_help_reads_like_a_manual():
     assert silent == []
 
     text = pydoc.plain(pydoc.render_doc(strategies))
-    for word in ("Units", "Errors", "Callbacks", "deploy(", "duration_ms", "Raises:"):
+    for word in (
+        *("Units", "Errors", "Callbacks", "Beforehand", "Raises:"),
+        *("deploy(", "simulate(", "outlook(", "duration_ms"),
+    ):
         assert word in text
 
 

@@ -198,8 +198,7 @@ def _moved(deployment_id: int, payload: Mapping[str, Any]) -> dict[int, str]:
         if fact.get("effect") == "shift":
             continue  # a shift stands behind the targets, and is no cell
         if fact["kind"] == "OperationsMoved":
-            letter = cells.letter(fact["direction"], fact["now"])
-            last.update(dict.fromkeys(fact["positions"], letter))
+            last.update(dict.fromkeys(fact["positions"], cells.moved(fact)))
         elif fact["kind"] == "RollbackPlanned":
             last.update(dict.fromkeys(cells.returning(deployment_id), _TO_RETURN))
     return last

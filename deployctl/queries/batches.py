@@ -80,7 +80,7 @@ def _line(
 ) -> dict[str, Any]:
     letters, took = counted or (Counter({"p": span[1] - span[0]}), None)
     done = sum(letters[letter] for letter in "sSkK")
-    failed = sum(letters[letter] for letter in "fF")
+    failed = sum(letters[letter] for letter in "fFg")
     count = span[1] - span[0]
     is_open = number == now and progress.opened is not None and progress.rest is None
     state, says = _state(letters, count, is_open=is_open)
@@ -110,8 +110,9 @@ def _state(letters: Counter[str], count: int, *, is_open: bool) -> tuple[str, st
         return "rolled_back", "restored"
     if letters["F"]:
         return "failed", "not all restored"
-    if letters["f"]:
-        return "failed", f"{letters['f']:,} failed"
+    if letters["f"] or letters["g"]:
+        lost = {"failed": letters["f"], "regressed": letters["g"]}
+        return "failed", ", ".join(f"{n:,} {word}" for word, n in lost.items() if n)
     if letters["s"] + letters["k"] + letters["S"] + letters["K"] == count:
         return "succeeded", "done"
     if is_open or any(letters[letter] for letter in "rvux"):

@@ -118,11 +118,15 @@ def operations_in(deployment_id: int, ids: list[int]) -> dict[int, dict[str, str
     return {
         int(row.target_id or 0): {
             "state": row.state,
-            "label": f"return {row.state}" if _returns(row) else row.state,
+            "label": f"return {row.state}" if _returns(row) else _word(row),
             "error": row.error,
         }
         for row in rows.order_by("direction")
     }
+
+
+def _word(row: Operation) -> str:
+    return "regressed" if row.regressed else row.state
 
 
 def _returns(row: Operation) -> bool:
@@ -140,7 +144,7 @@ def history(target_id: int) -> list[dict[str, Any]]:
             "to_version": row.to_version,
             "returning": _returns(row),
             "state": row.state,
-            "label": row.state,
+            "label": _word(row),
             "attempts": row.attempt,
             "took_seconds": (row.ended_at - row.started_at).total_seconds()
             if row.ended_at and row.started_at

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection
 
 from deployctl.models import Deployment, Target
-from deployctl.queries.looks import LETTERS
+from deployctl.queries.looks import LETTERS, REGRESSED
 from deployctl.queries.plans import plan_of
 from strategies.steps import Course, Deploy, Verify
 
@@ -25,6 +25,7 @@ _STATES = "'{" + ",".join(LETTERS) + "}'::text[]"
 _FORWARD = "".join(LETTERS.values())
 LETTER_SQL = f"""COALESCE(
     substr('{_FORWARD.upper()}', array_position({_STATES}, r.state::text), 1),
+    CASE WHEN f.regressed THEN '{REGRESSED}' END,
     substr('{_FORWARD}', array_position({_STATES}, f.state::text), 1))"""
 BOTH = """deployctl_operation f LEFT JOIN deployctl_operation r
     ON r.deployment_id = f.deployment_id AND r.direction = 'return'

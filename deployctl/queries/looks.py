@@ -19,11 +19,14 @@ LETTERS: Mapping[str, str] = {
     "failed": "f",
     "skipped": "k",
 }
+#: That of an accepted target that is not well any more. It is failed to the machine;
+#: people ask other questions about it.
+REGRESSED = "g"
 #: How a bar is painted, from left to right: its CSS class, and the letters in it.
 BARS: tuple[tuple[str, str], ...] = (
     ("is-ok", "s"),
     ("is-rolled", "S"),
-    ("is-failed", "fF"),
+    ("is-failed", "fFg"),
     ("is-awaiting", "xX"),
     ("is-unknown", "uU"),
     ("is-running", "rv"),

@@ -334,7 +334,7 @@ def _zone(name: str, counts: Counter[str]) -> dict[str, Any]:
         "parts": looks.parts_of(counts),
         "total": sum(counts.values()),
         "ok": sum(counts[letter] for letter in "sSkK"),
-        "bad": sum(counts[letter] for letter in "fF"),
+        "bad": sum(counts[letter] for letter in "fFg"),
     }
 
 

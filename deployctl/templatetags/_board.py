@@ -10,7 +10,7 @@ MOST_COLUMNS = 8
 # Two cells share a column of 26 px; a batch head needs four of them, or it clips.
 MOST_CELL_COLUMNS = 34
 LEAST_CELL_COLUMNS = 5
-BAD = frozenset("fFxX")
+BAD = frozenset("fFgxX")
 DONE = frozenset("sS")
 
 Cell = Mapping[str, Any]

@@ -86,6 +86,7 @@ CELLS: Mapping[str, tuple[str, str]] = {
     "x": ("is-awaiting", "needs a person"),
     "s": ("is-ok", "updated"),
     "f": ("is-failed", "failed"),
+    "g": ("is-failed is-regressed", "regressed: not well any more"),
     "k": ("is-skipped", "skipped"),
     "P": ("is-to-return", "waits to return"),
     "R": ("is-returning", "returning"),

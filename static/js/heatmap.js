@@ -4,7 +4,7 @@
   // Letter -> token and shape. The shapes are those of the cells, as far as 4 pixels go.
   const LOOK = {
     p: ["bg-3", "fill"], r: ["running", "hollow"], v: ["running", "dot"], u: ["unknown", "bars"],
-    x: ["awaiting", "hollow"], s: ["ok-fill", "fill"], f: ["failed", "loud"], k: ["line-2", "dash"],
+    x: ["awaiting", "hollow"], s: ["ok-fill", "fill"], f: ["failed", "loud"], g: ["failed", "lost"], k: ["line-2", "dash"],
     P: ["rolled", "pale"], R: ["rolled", "hollow"], V: ["rolled", "dot"], U: ["unknown", "bars"],
     X: ["awaiting", "hollow"], S: ["rolled", "half"], F: ["failed", "loud"], K: ["line-2", "dash"],
   };
@@ -73,6 +73,7 @@
       pen.fillStyle = colours[name];
       if (shape === "dash") { pen.fillRect(x + 1, y + Math.floor(size / 2), size - 2, 1); return; }
       if (shape === "half") { pen.fillRect(x, y + Math.floor(size / 2), size, size - Math.floor(size / 2)); pen.fillRect(x, y, 1, size); return; }
+      if (shape === "lost") { pen.fillRect(x, y, step, step); pen.fillStyle = colours["ok-fill"]; pen.fillRect(x, y, size, Math.ceil(size / 2) - 1); return; }
       if (shape === "pale") { pen.globalAlpha = .3; pen.fillRect(x, y, size, size); pen.globalAlpha = 1; return; }
       // A failure takes the gap as well: one red cell among thousands is what the eye finds.
       pen.fillRect(x, y, shape === "loud" ? step : size, shape === "loud" ? step : size);

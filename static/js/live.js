@@ -6,7 +6,7 @@
   const CELLS = {
     p: ["is-queued", "waits"], r: ["is-running", "running"], v: ["is-running is-verifying", "verifying"],
     u: ["is-unknown", "unknown, being probed"], x: ["is-awaiting", "needs a person"], s: ["is-ok", "updated"],
-    f: ["is-failed", "failed"], k: ["is-skipped", "skipped"],
+    f: ["is-failed", "failed"], g: ["is-failed is-regressed", "regressed: not well any more"], k: ["is-skipped", "skipped"],
     P: ["is-to-return", "waits to return"], R: ["is-returning", "returning"], V: ["is-returning is-verifying", "verifying the return"],
     U: ["is-unknown", "return unknown, being probed"], X: ["is-awaiting", "return needs a person"], S: ["is-rolled", "restored"],
     F: ["is-failed", "restore failed"], K: ["is-skipped", "unchanged"],
@@ -61,7 +61,7 @@
 
   function recount(zone) {
     const all = [...zone.querySelectorAll("[data-l]")].map((cell) => cell.dataset.l);
-    const bad = all.filter((letter) => "fFxX".includes(letter)).length;
+    const bad = all.filter((letter) => "fFgxX".includes(letter)).length;
     zone.querySelector("[data-done]").textContent = all.filter((letter) => "sS".includes(letter)).length;
     zone.querySelector("[data-bad]").textContent = bad ? `· ${bad}` : "";
   }

@@ -34,7 +34,7 @@ def from_rows(deployment: Deployment) -> str:
     """Return the grid as the rows say it, one by one: the slow and plain way."""
     found: dict[int, str] = {}
     for row in Operation.objects.filter(deployment=deployment).order_by("direction"):
-        letter = looks.LETTERS[row.state]
+        letter = looks.REGRESSED if row.regressed else looks.LETTERS[row.state]
         returns = row.direction == Direction.RETURN
         found[row.position] = letter.upper() if returns else letter
     return "".join(found[position] for position in sorted(found))
@@ -195,7 +195,7 @@ def test_each_fact_is_a_sentence(fact: object, sentence: str) -> None:
 
 
 def test_bars_count_every_target_once() -> None:
-    count = Counter("ssSfFxXuUrvRVkKPp")
+    count = Counter("ssSfFgxXuUrvRVkKPp")
     parts = looks.parts_of(count)
     assert sum(part["count"] for part in parts) == count.total() - count["p"]
 

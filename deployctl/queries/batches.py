@@ -10,6 +10,7 @@ from django.db import connection
 from deployctl.models import Deployment
 from deployctl.queries import grid, looks
 from strategies.progress import Progress
+from strategies.steps import Shift
 
 #: No page shows more; a plan with more batches shows those around the open one.
 MOST_ROWS = 400
@@ -31,7 +32,7 @@ def batches(row: Deployment, progress: Progress) -> dict[str, Any]:
         _line(number, span, counted.get(keys[number]), names, now, progress)
         for number, span in shown
     ]
-    return {"says": _says(progress, now, len(spans)), "rows": rows}
+    return {"says": _says(progress, now), "rows": rows}
 
 
 def _counted(
@@ -120,7 +121,19 @@ def _state(letters: Counter[str], count: int, *, is_open: bool) -> tuple[str, st
     return "pending", "waits"
 
 
-def _says(progress: Progress, now: int, total: int) -> str:
-    if progress.rest is not None or progress.return_planned:
+def _says(p: Progress, now: int) -> str:
+    """Return how many are over, which one is open, how many have not begun."""
+    numbers = grid.batch_numbers(p.course)
+    total = len(numbers)
+    if p.return_planned:
         return f"{total:,} in all"
-    return f"{min(now, total):,} of {total:,}"
+    done = sum(key < (p.step, p.batch) for key in numbers)
+    is_open = p.opened is not None and not isinstance(p.current, Shift)
+    left = total - done - is_open
+    words = [f"{done:,} of {total:,} done"]
+    if p.rest is not None:
+        left_out = left + is_open
+        return ", ".join([*words, f"{left_out:,} not finished"] if left_out else words)
+    if is_open:
+        words.append(f"batch {now:,} under way")
+    return ", ".join([*words, f"{left:,} to come"] if left else words)

@@ -270,10 +270,13 @@ def _going_on(p: Progress) -> list[tuple[str, str]]:
         return [("Now", f"Traffic is led to {p.current.to_slot}.")]
     numbers = grid.batch_numbers(p.course)
     number = numbers.get((p.step, p.batch), len(numbers))
-    lines = [("Now", f"Batch {number:,} of {len(numbers):,}.")]
-    if number < len(numbers):
-        lines.append(("Then", f"Batch {number + 1:,}, when all of it is healthy."))
-    return lines
+    batch = f"Batch {number:,} of {len(numbers):,}."
+    if p.delay_until is not None:
+        return [("Now", "It waits: no target is claimed."), ("Then", batch)]
+    if (p.step, p.batch + 1) in numbers:
+        then = f"Batch {number + 1:,}, when all of it is healthy."
+        return [("Now", batch), ("Then", then)]
+    return [("Now", batch), ("Then", stages.follows(p))]
 
 
 def _unserved(row: Deployment, p: Progress) -> list[tuple[str, str]]:

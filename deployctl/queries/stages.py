@@ -5,6 +5,7 @@ It reads plan and progress; what a person may press is the web's affair.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -112,13 +113,20 @@ def what_next(p: Progress) -> str:
 
 
 def follows(p: Progress) -> str:
-    """Return what follows the wait that is under way, as a sentence."""
+    """Return what follows the step that is under way, as a sentence."""
     following = p.course.steps[p.step + 1 : p.step + 2]
-    if any(isinstance(step, Gate) for step in following):
-        return "A person is asked at a gate."
-    if any(isinstance(step, Shift) for step in following):
-        return "Traffic is switched."
-    return "The next stage begins." if following else "It is over."
+    said = [_FOLLOWS[type(step)](step) for step in following]
+    return said[0] if said else "It is over."
+
+
+_FOLLOWS: dict[type[Step], Callable[[Any], str]] = {
+    Deploy: lambda _: "The next stage begins.",
+    Verify: lambda _: "The rest of the slot is looked at.",
+    Shift: lambda step: f"Traffic is led to {step.to_slot}.",
+    Bake: lambda step: f"It bakes for {step.seconds:g} s.",
+    Delay: lambda step: f"It waits for {step.seconds:g} s.",
+    Gate: lambda _: "A person is asked at a gate.",
+}
 
 
 def slots(row: Deployment) -> list[dict[str, Any]]:

@@ -95,10 +95,36 @@ def test_a_bake_counts_the_batches_that_have_begun(place: Place, alice: Client) 
     options = {"stages": "25, 50, 100", "stage_duration_seconds": 600}
     deployment = started(place, "canary", **options)
     hand = Hand(deployment)
-    hand.report(hand.claim(), S.SUCCEEDED)
-    said = batches(room.deployment(deployment.pk), room.progress_of(reread(deployment)))
-    assert said["says"] == "1 of 3"
+    claims = hand.claim()
+    assert next_lines(deployment)[:2] == ["Batch 1 of 3.", "It bakes for 600 s."]
+    hand.report(claims, S.SUCCEEDED)
+    assert counted(deployment) == "1 of 3 done, 2 to come"
+    assert next_lines(deployment)[1] == "The next stage begins."
     assert "Cut the wait short" not in page(alice, deployment), "no gate follows"
+
+
+def next_lines(deployment: Deployment) -> list[str]:
+    """Return what the room says that will happen."""
+    return [line["what"] for line in room.summary(deployment.pk)["next"]]
+
+
+def counted(deployment: Deployment) -> str:
+    """Return what stands over the table of batches."""
+    row = room.deployment(deployment.pk)
+    return str(batches(row, room.progress_of(row))["says"])
+
+
+def test_batches_are_counted_as_they_open_and_close(place: Place) -> None:
+    deployment = started(place, "rolling", batch_size=3, delay_seconds=600)
+    hand = Hand(deployment)
+    claims = hand.claim()
+    assert counted(deployment) == "0 of 3 done, batch 1 under way, 2 to come"
+    hand.report(claims, S.SUCCEEDED)
+    assert counted(deployment) == "1 of 3 done, 2 to come", "it waits before the next"
+    waits = ["It waits: no target is claimed.", "Batch 2 of 3."]
+    assert next_lines(deployment)[:2] == waits
+    place.press(deployment, "abort")
+    assert counted(deployment) == "1 of 3 done, 2 not finished"
 
 
 def test_a_slot_is_kept_only_while_it_is(tmp_path: Path, db: None) -> None:

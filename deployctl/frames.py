@@ -43,8 +43,8 @@ UNITS: Mapping[str, str] = {
     "room-workers": "deployments/_workers.html",
     "room-feed": "deployments/_feed.html",
 }
-#: The one unit that goes on changing without an event.
-BEATS = "room-workers"
+#: The units that go on changing without an event.
+BEATS = ("room-workers", "room-slots")
 _TO_RETURN = cells.letter(Direction.RETURN, OperationState.PENDING)
 
 
@@ -106,14 +106,15 @@ def look(deployment_id: int, seqs: Collection[int]) -> Look:
 
 
 def pulse(deployment_id: int) -> dict[str, str]:
-    """Return the units, by id, that change while nothing happens: the workers' beats.
+    """Return the units, by id, that change while nothing happens.
+
+    These are the workers' beats, and what was seen of slots and their router.
 
     Raises:
         Deployment.DoesNotExist: if there is none.
     """
-    row = Deployment.objects.get(pk=deployment_id)
-    context = {"workers": room.at_work(row)}
-    return {BEATS: render_to_string(UNITS[BEATS], context)}
+    context = room.pulse(deployment_id)
+    return {unit: render_to_string(UNITS[unit], context) for unit in BEATS}
 
 
 def since(deployment_id: int, seq: int) -> Frame:

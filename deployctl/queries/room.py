@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Count
 
 from deployctl.models import Deployment, Operation
-from deployctl.queries import feed, grid, halts, looks, stages
+from deployctl.queries import feed, grid, halts, looks, slots, stages
 from deployctl.queries.batches import batches
 from deployctl.queries.plans import course_of
 from deployctl.queries.workers import unserved, workers
@@ -96,7 +96,7 @@ def summary(deployment_id: int) -> dict[str, Any]:
         "hold": None if stopped else halts.hold(progress),
         "rail": stages.rail(progress),
         "gate": stages.decision(progress),
-        "slots": stages.slots(row),
+        "slots": slots.slots(row, progress),
         "counters": _counters(progress),
         "next": _next(row, progress),
         "batches": batches(row, progress),
@@ -113,6 +113,16 @@ def summary(deployment_id: int) -> dict[str, Any]:
 def at_work(row: Deployment) -> list[dict[str, Any]]:
     """Return the workers that its room names: none before the start and at rest."""
     return workers(row.pk) if row.started_at and not row.rested_at else []
+
+
+def pulse(deployment_id: int) -> dict[str, Any]:
+    """Return the context of the units that go on changing while nothing happens.
+
+    Raises:
+        Deployment.DoesNotExist: if there is none.
+    """
+    row = deployment(deployment_id)
+    return {"workers": at_work(row), "slots": slots.slots(row, progress_of(row))}
 
 
 def page(deployment_id: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The stages of a deployment and the slots of its router, as its room shows them.
+"""The stages of a deployment as its room shows them.
 
-It reads plan and progress; what a person may press is the web's affair.
+It reads progress; what a person may press is the web's affair.
 """
 
 from __future__ import annotations
@@ -9,13 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q
-from django.db.models.functions import Now
-
-from deployctl.models import Deployment, Router, Target
 from deployctl.queries.feed import counted
-from deployctl.queries.plans import plan_of
-from strategies.plan import Plan
 from strategies.progress import Progress
 from strategies.shares import BASIS_POINTS, Share
 from strategies.steps import Bake, Delay, Deploy, Gate, Shift, Step, Verify
@@ -127,43 +121,3 @@ _FOLLOWS: dict[type[Step], Callable[[Any], str]] = {
     Delay: lambda step: f"It waits for {step.seconds:g} s.",
     Gate: lambda _: "A person is asked at a gate.",
 }
-
-
-def slots(row: Deployment) -> list[dict[str, Any]]:
-    """Return the two slots of the router that a plan switches; [] if it has none."""
-    plan: Plan = plan_of(row)
-    if plan.router is None or not plan.router.id:
-        return []
-    kept = Q(retain_until__gt=Now())
-    router = Router.objects.annotate(kept=kept).get(pk=int(plan.router.id))
-    is_kept = bool(router.kept)
-    found = Target.objects.filter(
-        application_id=row.application_id,
-        environment_id=row.environment_id,
-        removed_at=None,
-        slot__in=router.slots,
-    )
-    runs: dict[str, list[dict[str, Any]]] = {slot: [] for slot in router.slots}
-    counts = found.values("slot", "recorded_version").annotate(
-        count=Count("id"), bad=Count("id", filter=Q(health="unhealthy"))
-    )
-    for each in counts.order_by("slot", "-count"):
-        runs[str(each["slot"])].append(
-            {
-                "version": each["recorded_version"] or "unknown",
-                "count": each["count"],
-                "bad": each["bad"],
-            }
-        )
-    return [
-        {
-            "name": slot,
-            "serves": slot == router.serving,
-            "changes": slot == plan.router.idle,
-            "runs": runs[slot],
-            "retained_until": router.retain_until
-            if slot == router.retained_slot and is_kept
-            else None,
-        }
-        for slot in router.slots
-    ]

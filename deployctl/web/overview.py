@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from deployctl.queries import fleet, history, versions, workers
+from deployctl.queries import fleet, history, slots, versions, workers
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -23,6 +23,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "wrong": wrong,
         "wrong_of": wrong_of,
         "fleet": fleet.summary(fleet.listed(fleet.Filters())),
+        "kept": slots.kept(),
         "workers": workers.workers(),
         "checklist": checklist(),
     }

@@ -112,7 +112,7 @@ def test_traffic_is_switched_by_a_person_and_switched_back(
     press(here, "promote")
     says(here, "complet", 60)
     expect(green).to_contain_text("gets all traffic")
-    expect(blue).to_contain_text("Kept as it is")
+    expect(blue).to_contain_text("so that traffic can return")
 
     back = window()
     start(back, product.url, place, "blue_green", "1.0.0", bake_seconds="60")

@@ -280,7 +280,7 @@ async def test_a_heartbeat_says_how_far_it_is(
     seq = await do(lambda: scene.seq)
     viewer = await join(hub, scene, seq)
     heard = await told(viewer)
-    assert (heard["kind"], heard["seq"], set(heard["html"])) == ("hb", seq, {BEATS})
+    assert (heard["kind"], heard["seq"], set(heard["html"])) == ("hb", seq, set(BEATS))
 
 
 async def test_beats_are_heard_while_nothing_happens_and_known_afterwards(

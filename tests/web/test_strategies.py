@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from deployctl import frames
-from deployctl.models import Deployment, Router
-from deployctl.queries import room, stages
+from deployctl.models import Deployment, Router, Target
+from deployctl.queries import room, slots
 from deployctl.queries.batches import batches
 from deployctl.queries.staged import staged
 from deployctl.services import commands, versions
@@ -127,13 +128,55 @@ def test_batches_are_counted_as_they_open_and_close(place: Place) -> None:
     assert counted(deployment) == "1 of 3 done, 2 not finished"
 
 
-def test_a_slot_is_kept_only_while_it_is(tmp_path: Path, db: None) -> None:
+def test_a_slot_is_kept_only_while_it_is(
+    tmp_path: Path, alice: Client, db: None
+) -> None:
     deployment = started(slotted(1, tmp_path), "blue_green")
     for hours, kept in ((1, True), (-1, False)):
         until = timezone.now() + timedelta(hours=hours)
         Router.objects.update(retained_slot="blue", retain_until=until)
-        (blue,) = [s for s in stages.slots(deployment) if s["name"] == "blue"]
-        assert bool(blue["retained_until"]) is kept
+        assert bool(card(deployment, "blue")["retained_until"]) is kept
+        assert ("Slots that are kept" in alice.get("/").content.decode()) is kept
+
+
+def card(deployment: Deployment, name: str) -> dict[str, Any]:
+    """Return what the room says of one slot now."""
+    row = reread(deployment)
+    told = slots.slots(row, room.progress_of(row))
+    assert told is not None
+    found: dict[str, Any] = next(c for c in told["cards"] if c["name"] == name)
+    return found
+
+
+def test_a_slot_says_how_well_it_is_and_since_when(tmp_path: Path, db: None) -> None:
+    deployment = started(slotted(3, tmp_path), "blue_green")
+    old = timezone.now() - timedelta(minutes=5)
+    blue = Target.objects.filter(slot="blue").order_by("pk")
+    blue.update(health="healthy", observed_at=timezone.now())
+    blue.filter(pk=blue[0].pk).update(health="unhealthy", observed_at=old)
+    told = card(deployment, "blue")
+    assert (told["healthy"], told["unhealthy"], told["count"]) == (2, 1, 3)
+    assert told["seen_at"] == old, "as old as the oldest look"
+    text = frames.pulse(deployment.pk)["room-slots"]
+    assert "2 of 3 healthy" in text
+    assert "Traffic goes to <b>blue</b>" in text
+    assert old.isoformat() in text
+    Router.objects.update(serving=None)
+    assert "Nobody could read" in frames.pulse(deployment.pk)["room-slots"]
+
+
+def test_a_slot_awaits_its_promotion_and_no_longer(tmp_path: Path, db: None) -> None:
+    deployment = started(slotted(1, tmp_path), "blue_green", bake_seconds=600)
+    assert not card(deployment, "green")["awaits"]
+    hand = Hand(deployment)
+    hand.finish()
+    assert card(deployment, "green")["awaits"]
+    assert not card(deployment, "blue")["awaits"]
+    assert "awaits promotion" in frames.full(deployment.pk)["html"]["room-slots"]
+    key, by = "k", person()
+    commands.press(deployment.pk, "promote", by=by, key=key, expected=seen(deployment))
+    hand.finish()
+    assert not card(deployment, "green")["awaits"]
 
 
 def test_a_long_stage_stops_in_any_of_its_parts(db: None) -> None:
@@ -156,7 +199,7 @@ def test_slots_say_where_traffic_goes(tmp_path: Path, alice: Client, db: None) -
     deployment = started(slotted(2, tmp_path), "blue_green")
     shown = page(alice, deployment)
     assert shown.count("gets all traffic") == 1
-    assert "This plan changes it." in shown
+    assert "this deployment changes it" in shown
     hand = Hand(deployment)
     hand.finish()
     commands.press(

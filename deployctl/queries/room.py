@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Count
 
 from deployctl.models import Deployment, Operation
-from deployctl.queries import feed, grid, halts, looks, slots, stages
+from deployctl.queries import feed, grid, halts, looks, people, slots, stages
 from deployctl.queries.batches import batches
 from deployctl.queries.plans import course_of
 from deployctl.queries.workers import unserved, workers
@@ -269,7 +269,11 @@ def _next(row: Deployment, p: Progress) -> list[dict[str, str]]:
 
 def _going_on(p: Progress) -> list[tuple[str, str]]:
     if p.gate is not None:
-        return [("Now", "It waits at a gate. Whoever may deploy here may promote it.")]
+        what = stages.what_next(p)
+        return [
+            ("Now", f"It waits at a gate for {people.ROLE}."),
+            ("If promoted", f"{what}."),
+        ]
     if isinstance(p.current, Bake | Delay):
         says = "watches" if isinstance(p.current, Bake) else "waits"
         return [

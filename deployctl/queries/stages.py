@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from deployctl.queries import people
 from deployctl.queries.feed import counted
 from strategies.progress import Progress
 from strategies.shares import BASIS_POINTS, Share
@@ -80,16 +81,22 @@ def _until(p: Progress, step: Step) -> datetime | None:
 
 
 def decision(p: Progress) -> dict[str, Any] | None:
-    """Return {since_at, until_at, then} of the gate at which it waits, if it does."""
+    """Return {what, who, since_at, until_at, then, is_held} of the gate that waits.
+
+    `who` may promote it. Held, nobody may, and its time does not run.
+    """
     gate = p.gate
     if gate is None or p.entered_at is None:
         return None
-    limit = gate.limit_seconds
+    limit, is_held = gate.limit_seconds, p.hold is not None
+    runs = limit is not None and not is_held
     return {
-        "since_at": p.entered_at,
-        "until_at": p.after(p.entered_at, limit) if limit is not None else None,
-        "then": "it goes on by itself" if gate.then == "promote" else "it halts",
         "what": what_next(p),
+        "who": people.those_who_may(),
+        "since_at": p.entered_at,
+        "until_at": p.after(p.entered_at, limit or 0) if runs else None,
+        "then": "it goes on by itself" if gate.then == "promote" else "it halts",
+        "is_held": is_held,
     }
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
+from deployctl.queries.people import may_act
+
 
 class NotAllowed(Exception):
     """The actor may not do this; nothing was changed."""
@@ -36,7 +38,7 @@ def actor_of(user: AbstractBaseUser | AnonymousUser, source: str = "") -> Actor:
     return Actor(
         user_id=int(user.pk),
         label=user.get_username(),
-        may_act=bool(getattr(user, "is_staff", False)),
+        may_act=may_act(user),
         source=source,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -87,10 +88,23 @@ def said(claim: Claim, state: OperationState = S.SUCCEEDED, **more: Any) -> Repo
     return Report(claim.operation_id, claim.fence, state, **given)
 
 
+_BESIDE: weakref.WeakSet[Beside] = weakref.WeakSet()
+_GATES: weakref.WeakSet[Gate] = weakref.WeakSet()
+
+
+def let_go() -> None:
+    """Open what a test that has failed left shut, and wait for who stood there."""
+    for gate in list(_GATES):
+        gate.open.set()
+    for each in list(_BESIDE):
+        assert each.ended(10), "it hangs"
+
+
 class Beside:
     """Runs something in a thread with a connection of its own."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
+        _BESIDE.add(self)
         self.answer: Any = None
         self.error: Exception | None = None
         self._work = work
@@ -122,6 +136,7 @@ class Gate:
     """Stops the first who comes through, until opened."""
 
     def __init__(self) -> None:
+        _GATES.add(self)
         self.reached, self.open = threading.Event(), threading.Event()
         self._first = threading.Lock()
 

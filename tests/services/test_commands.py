@@ -179,6 +179,19 @@ def test_a_return_from_failed_touches_only_what_was_touched() -> None:
     truth.check(deployment.pk)
 
 
+def test_a_return_begins_with_what_was_changed_last() -> None:
+    place = Place(simulated(4))
+    deployment = place.deploy(batch_size=1, max_failures=0)
+    hands = Hands(deployment)
+    assert hands.run(failing=["t3"]).state == "failed"
+    place.press(deployment, "roll_back")
+    order = []
+    while claims := hands.claims():
+        order += [claim.name for claim in claims]
+        hands.flush(*map(said, claims), places=0)
+    assert order == ["t3", "t2", "t1", "t0"]
+
+
 def test_a_second_return_is_refused() -> None:
     place = Place(simulated(2))
     deployment = place.deploy()

@@ -29,9 +29,8 @@ LIMIT = 10
 MOMENT = 0.4
 
 
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
-    """A gate between the journal's lock and its claims."""
+def gated(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """Put a gate between the journal's lock and its claims."""
     made, pick = Gate(), claims.pick
 
     def picked(*args: Any) -> Any:
@@ -42,10 +41,19 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     return made
 
 
+def forty() -> Deployment:
+    """Return a deployment on forty targets, of which ten may be open."""
+    return Place(simulated(40)).deploy(batch_size=LIMIT, window=True)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    return gated(monkeypatch)
+
+
 @pytest.fixture
 def deployment(transactional_db: None) -> Deployment:
-    """Forty targets, of which ten may be open."""
-    return Place(simulated(40)).deploy(batch_size=LIMIT, window=True)
+    return forty()
 
 
 # -- ways to claim -------------------------------------------------------------------
@@ -121,6 +129,13 @@ def test_control_a_wrong_lock_lets_more_run(
     deployment: Deployment, claim: Callable[[int, Gate], None]
 ) -> None:
     assert running_after_two(claim, deployment.pk, Gate()) > LIMIT
+
+
+def test_two_that_share_a_batch_are_given_nothing_twice() -> None:
+    deployment = Place(simulated(6)).deploy(batch_size=5)
+    one, other = Hands(deployment), Hands(deployment)
+    shares = [[claim.name for claim in each.claims(2)] for each in (one, other, one)]
+    assert shares == [["t0", "t1"], ["t2", "t3"], ["t4"]]
 
 
 # -- a pause that comes while a worker claims ------------------------------------------
@@ -254,10 +269,11 @@ def test_nothing_is_left_locked_for_those_who_only_point_at_a_deployment(
     """FOR UPDATE would keep out every row with a foreign key to it."""
     flush = Beside(lambda: through_the_door(deployment.pk, gate))
     assert gate.reached.wait(10)
-    by = person("pointer")
-    Command.objects.create(
-        actor_id=by.user_id, key="k", deployment=deployment, body_hash="", answer={}
+    points = {"actor_id": person("pointer").user_id, "deployment": deployment}
+    pointing = Beside(
+        lambda: Command.objects.create(key="k", body_hash="", answer={}, **points)
     )
+    pointing.get(2)
     gate.open.set()
     flush.get()
 

@@ -13,7 +13,6 @@ from deployctl.services import claims, commands, journal, planning
 from deployctl.services.journal import Ask
 from deployctl.services.operations import Report
 from strategies.messages import Start
-from strategies.operations import REDOS
 from strategies.states import OperationState
 from tests.services.hands import Beside, Hands, said
 from tests.support import truth
@@ -146,86 +145,6 @@ def test_a_return_may_be_held_by_a_doubt_and_settled_too() -> None:
     assert hands.run().state == "rolled_back"
 
 
-# -- who may still report --------------------------------------------------------------
-
-
-def test_a_report_counts_only_while_claimant_and_fence_match() -> None:
-    deployment = Place(simulated(2)).deploy(batch_size=2)
-    slow, other = Hands(deployment), Hands(deployment)
-    claims = slow.claims()
-    assert other.flush(*map(said, claims)).accepted == frozenset()
-    slow.die()
-    taken = other.flush(sweep=True).claims
-    assert all(t.fence > c.fence for t, c in zip(taken, claims, strict=True))
-    assert slow.flush(*(said(c, S.FAILED) for c in claims)).accepted == frozenset()
-    assert states(deployment) == {"unknown": 2}
-    assert len(other.finish(taken).accepted) == 2
-    deployment.refresh_from_db()
-    assert deployment.state == "completed"
-
-
-def test_what_was_seen_applied_goes_on_verifying_with_somebody_else() -> None:
-    deployment = Place(simulated(2)).deploy(batch_size=2)
-    first, other = Hands(deployment), Hands(deployment)
-    seen, unseen = first.claims()
-    first.flush(said(seen, S.VERIFYING))
-    first.die()
-    taken = other.flush(sweep=True).claims
-    assert {claim.operation_id: claim.state for claim in taken} == {
-        seen.operation_id: S.VERIFYING,
-        unseen.operation_id: S.UNKNOWN,
-    }
-
-
-def test_a_release_does_not_count_as_an_attempt() -> None:
-    deployment = Place(simulated(2)).deploy(batch_size=2)
-    hands = Hands(deployment)
-    for _ in range(3):
-        hands.flush(*(said(c, S.RELEASED) for c in hands.claims()), places=0)
-    assert set(deployment.operations.values_list("attempt", flat=True)) == {0}
-    assert truth.check(deployment.pk).progress.claims == 0
-
-
-def test_a_target_is_left_alone_until_its_lost_attempt_is_over() -> None:
-    deployment = Place(simulated(2)).deploy(batch_size=1)
-    hands = Hands(deployment, fenced=False)
-    (claim,) = hands.claims()
-    doubted = hands.flush(said(claim, S.UNKNOWN)).claims
-    assert not doubted[0].quiet
-    hands.flush(said(doubted[0], S.PENDING))
-    assert hands.claims() == []
-    Target.objects.filter(pk=claim.subject_id).update(quiet_at=None)
-    assert [c.subject_id for c in hands.claims()] == [claim.subject_id]
-
-
-def test_a_target_that_is_lost_each_time_fails_for_a_reason() -> None:
-    deployment = Place(simulated(2)).deploy(batch_size=1, max_failures=0)
-    hands = Hands(deployment)
-    for attempt in range(1, REDOS + 2):
-        (claim,) = hands.claims()
-        assert claim.attempt == attempt
-        (doubted,) = hands.flush(said(claim, S.UNKNOWN)).claims
-        hands.flush(said(doubted, S.PENDING, available=True), places=0)
-    deployment.refresh_from_db()
-    assert (deployment.state, deployment.reason) == ("failed", "max_failures")
-    operation = Operation.objects.get(pk=claim.operation_id)
-    assert "each attempt was lost" in operation.error
-    assert states(deployment) == {"failed": 1, "pending": 1}
-
-
-def test_what_is_lost_often_while_it_stops_is_left_undone() -> None:
-    place = Place(simulated(1))
-    deployment = place.deploy()
-    hands = Hands(deployment)
-    for _ in range(REDOS + 1):
-        (claim,) = hands.claims()
-        (doubted,) = hands.flush(said(claim, S.UNKNOWN)).claims
-        if claim.attempt > REDOS:
-            place.press(deployment, "abort")
-        hands.flush(said(doubted, S.PENDING, available=True), places=0)
-    assert states(deployment) == {"pending": 1}
-
-
 # -- drift -----------------------------------------------------------------------------
 
 
@@ -263,6 +182,18 @@ def test_a_floor_of_nine_in_ten_lets_a_return_mend_the_one_bad_target() -> None:
     deployment.refresh_from_db()
     assert deployment.state == "rolled_back"
     assert recorded(place) == {"1.0"}
+
+
+def test_where_room_is_short_only_what_is_broken_anyway_goes_beyond_it() -> None:
+    """Of three to take back one may go down, and the one that is broken may too."""
+    place = Place(simulated(5))
+    deployment = place.deploy(min_healthy=3, batch_size=5, max_failures=0)
+    hands = Hands(deployment)
+    bad, good = hands.claims()
+    (last,) = hands.flush(said(good), places=1).claims
+    hands.flush(said(last), said(bad, S.FAILED))
+    assert place.press(deployment, "roll_back").status == "ok"
+    assert [claim.name for claim in hands.claims()] == ["t0", "t2"]
 
 
 def test_control_the_check_sees_a_broken_floor(
@@ -303,6 +234,13 @@ def test_a_subject_that_is_open_elsewhere_is_left_out() -> None:
     deployment = place.deploy(batch_size=3)
     hold(place.targets[1], Place(simulated(1)).prepare())
     assert [claim.name for claim in Hands(deployment).claims()] == ["t0", "t2"]
+
+
+def test_a_subject_that_is_open_elsewhere_takes_up_no_place() -> None:
+    place = Place(simulated(3))
+    deployment = place.deploy(batch_size=1, window=True)
+    hold(place.targets[0], Place(simulated(1)).prepare())
+    assert [claim.name for claim in Hands(deployment).claims()] == ["t1"]
 
 
 @pytest.fixture

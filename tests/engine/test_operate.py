@@ -1,0 +1,149 @@
+"""One claim carried out on a simulated target or router, and what is said of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployctl.engine.drivers.base import Driver, StaleFence, TargetRef
+from deployctl.engine.drivers.simulated import Fleet, SimulatedDriver
+from deployctl.engine.operate import Runner
+from deployctl.engine.routers.base import RouterRef
+from deployctl.engine.routers.simulated import SimulatedRouter
+from deployctl.engine.shift import ShiftDriver
+from deployctl.services.claims import Claim
+from deployctl.services.operations import Report
+from strategies.health import Health
+from strategies.states import Direction, Kind, OperationState
+
+S = OperationState
+AT_ONCE = Health(min_healthy_seconds=0, interval_seconds=0.05, deadline_seconds=1)
+
+
+@dataclass
+class Desk:
+    """Takes what is reported; says so many times that an effect may start."""
+
+    allowed: int = 100
+    said: list[Report] = field(default_factory=list)
+
+    def may_apply(self, claim: Claim) -> bool:
+        self.allowed -= 1
+        return self.allowed >= 0
+
+    def report(self, claim: Claim, report: Report) -> None:
+        self.said.append(report)
+
+    async def committed(self, claim: Claim, report: Report) -> bool:
+        self.said.append(report)
+        return True
+
+
+def claimed(state: OperationState = S.RUNNING, **more: Any) -> Claim:
+    """Return a claim of a target that goes from 1.0 to 2.0."""
+    given: dict[str, Any] = {
+        "operation_id": 1,
+        "deployment_id": 1,
+        "direction": Direction.FORWARD,
+        "position": 0,
+        "state": state,
+        "attempt": 1,
+        "fence": 5,
+        "from_version": "1.0",
+        "to_version": "2.0",
+        "was_available": True,
+        "subject_id": 1,
+        "name": "t0",
+        "address": "",
+        "driver": "simulated",
+        "settings": {"version": "1.0"},
+        "apply_seconds": 5.0,
+        "verify_seconds": 5.0,
+        "settle_seconds": 0.0,
+        "quiet": True,
+        "kind": Kind.DEPLOY,
+    }
+    return Claim(**{**given, **more})
+
+
+def run(
+    claim: Claim,
+    driver: Driver,
+    desk: Desk,
+    *,
+    health: Health = AT_ONCE,
+    asked_seconds_ago: float = 0,
+) -> Report:
+    """Carry a claim out; return the last thing that was said of it."""
+
+    async def carried_out() -> None:
+        asked_at = asyncio.get_running_loop().time() - asked_seconds_ago
+        await Runner(claim, driver, health, desk, asked_at).run()
+
+    asyncio.run(carried_out())
+    return desk.said[-1]
+
+
+def ref(claim: Claim) -> TargetRef:
+    return TargetRef(str(claim.subject_id), claim.name, claim.address, claim.settings)
+
+
+def test_a_change_is_made_and_seen() -> None:
+    fleet, desk = Fleet(), Desk()
+    report = run(claimed(), SimulatedDriver(fleet), desk)
+    assert (report.state, report.observed, fleet.applies) == (S.SUCCEEDED, "2.0", 1)
+
+
+def test_what_is_held_after_the_first_look_is_given_back_untouched() -> None:
+    """It was claimed, may begin, is looked at; then somebody pauses."""
+    fleet, desk = Fleet(), Desk(allowed=1)
+    report = run(claimed(), SimulatedDriver(fleet), desk)
+    assert (report.state, fleet.applies) == (S.RELEASED, 0)
+
+
+def test_an_answer_that_never_came_is_a_doubt_and_no_failure() -> None:
+    settings = {"version": "1.0", "hanging": 1}
+    claim = claimed(settings=settings, apply_seconds=0.05)
+    report = run(claim, SimulatedDriver(Fleet()), Desk())
+    assert report.state is S.UNKNOWN
+
+
+def test_a_doubt_is_settled_with_a_fence_that_shuts_the_lost_attempt_out() -> None:
+    driver, claim = SimulatedDriver(Fleet()), claimed(S.UNKNOWN, fence=7)
+    assert run(claim, driver, Desk()).state is S.PENDING
+    late = driver.apply(ref(claim), version="2.0", fence=6, seconds=1)
+    with pytest.raises(StaleFence):
+        asyncio.run(late)
+
+
+def test_the_time_to_apply_is_counted_from_the_claim_and_not_from_now() -> None:
+    """It was given until then; later others may hold it for lost."""
+    claim = claimed(settings={"version": "1.0", "latency_seconds": 0.05})
+    driver = SimulatedDriver(Fleet())
+    report = run(claim, driver, Desk(), asked_seconds_ago=claim.apply_seconds)
+    assert report.state is S.UNKNOWN
+
+
+def lying_switch(folder: Path) -> tuple[Claim, Driver]:
+    """Return a switch from blue to green by a router that says so and does nothing."""
+    settings = {"file": str(folder / "r"), "serving": "blue", "fault": "lying"}
+    claim = claimed(
+        kind=Kind.SHIFT,
+        slots=("blue", "green"),
+        from_version="blue",
+        to_version="green",
+        settings=settings,
+    )
+    router = RouterRef("1", "router", claim.slots, settings)
+    return claim, ShiftDriver(SimulatedRouter(), router, expected="blue")
+
+
+def test_a_router_is_not_believed_but_read_back(tmp_path: Path) -> None:
+    claim, driver = lying_switch(tmp_path)
+    health = replace(AT_ONCE, deadline_seconds=0.2)
+    report = run(claim, driver, Desk(), health=health)
+    assert (report.state, report.observed) == (S.FAILED, "blue")

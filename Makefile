@@ -28,7 +28,7 @@ lint: $(VENV)/.dev
 check: lint
 	@cd $(ROOT) && $(PY) -m pytest -q -m "not serial"
 
-# Faults put into our own code, which the tests must find; AREA=core for one area.
+# Faults put into our own code, which the tests must find; AREA=core, services or engine.
 mutants: $(VENV)/.dev
 	@cd $(ROOT) && exec $(PY) -m tests.mutants $(AREA)
 

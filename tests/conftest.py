@@ -15,9 +15,8 @@ import pytest
 from django.conf import settings
 from django.test import TransactionTestCase
 
-from deployctl import environment
 from deployctl.launch import Addresses
-from tests.support.servers import Server, empty_database, make_database
+from tests.support.servers import Server, empty_database, make_database, use_database
 
 SERVER = pytest.StashKey[Server]()
 
@@ -83,11 +82,7 @@ def database(superuser_url: str) -> Addresses:
 @pytest.fixture(scope="session")
 def django_db_setup(database: Addresses, superuser_url: str) -> Iterator[None]:
     """Point Django at this worker's database, as the application's role."""
-    settings.DATABASES["default"].update(environment.database(database.app))
-    settings.DATABASE_URL = settings.DATABASE_LISTEN_URL = database.app
-    settings.DATABASE_APP_ROLE = settings.DATABASES["default"]["USER"]
-    name = settings.DATABASES["default"]["NAME"]
-    settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = name
+    name = use_database(database)
 
     def empty(case: TransactionTestCase) -> None:
         empty_database(superuser_url, name)

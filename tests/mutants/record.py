@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 
@@ -14,10 +15,10 @@ Hunt = Callable[[], str | None]
 
 @dataclass(frozen=True)
 class Mutant:
-    """One fault, of one area, as `core` or `journal`.
+    """One fault, of one area: `core`, `services` or `engine`.
 
     `apply` puts it in, by the given patch, which is undone afterwards. `hunt` runs what
-    should notice, and says what did; None means that nothing has.
+    should notice, and says what did; None means that nothing has, as in right code.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Mutant:
             return self.hunt()
 
 
+@cache
 def walks_of(*kinds: str, seeds: int = SEEDS) -> Hunt:
     """Return a hunt by random walks of these kinds of plans, in turn."""
 
@@ -53,6 +55,7 @@ def walks_of(*kinds: str, seeds: int = SEEDS) -> Hunt:
     return hunt
 
 
+@cache
 def case(test: Callable[[], None]) -> Hunt:
     """Return a hunt by one case, which passes while the code is right."""
 

@@ -11,9 +11,11 @@ import tempfile
 from pathlib import Path
 
 import psycopg
+from django.conf import settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from deployctl import environment
 from deployctl.launch import Addresses, Places, Postgres, prepare_database
 from deployctl.launch.postgres import FORGETFUL
 from deployctl.launch.roles import OWNER, addresses
@@ -78,6 +80,17 @@ def make_database(superuser_url: str, name: str = "") -> Addresses:
             )
         )
     return addresses(superuser_url, name)
+
+
+def use_database(addresses: Addresses) -> str:
+    """Point Django at a database, as the application's role; return its name."""
+    given = settings.DATABASES["default"]
+    given.update(environment.database(addresses.app))
+    settings.DATABASE_URL = settings.DATABASE_LISTEN_URL = addresses.app
+    settings.DATABASE_APP_ROLE = given["USER"]
+    name = str(given["NAME"])
+    given.setdefault("TEST", {})["NAME"] = name
+    return name
 
 
 def empty_database(superuser_url: str, name: str) -> None:

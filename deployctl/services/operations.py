@@ -168,23 +168,6 @@ def excluded(deployment_id: int, start: int, stop: int) -> list[Row]:
     )
 
 
-def count_pending(deployment_id: int, start: int, stop: int) -> tuple[int, int]:
-    """Return how many are pending in a range, and on unavailable targets."""
-    with sql() as cursor:
-        cursor.execute(
-            """
-            SELECT count(*), count(*) FILTER (WHERE t.health = 'unhealthy')
-              FROM deployctl_operation o JOIN deployctl_target t ON t.id = o.target_id
-             WHERE o.deployment_id = %s AND o.direction = 'forward'
-               AND o.state = 'pending' AND o.position >= %s AND o.position < %s
-            """,
-            [deployment_id, start, stop],
-        )
-        for pending, unavailable in cursor:
-            return pending, unavailable
-    raise AssertionError("an aggregate has one row")
-
-
 def write(
     changes: list[Change], now: datetime, settle_by: datetime, verify_by: datetime
 ) -> None:
@@ -281,20 +264,6 @@ def mark_regressed(regressed: list[int], recovered: list[int]) -> None:
                 )
 
 
-def look_at_standby(target_ids: list[int], good: int, bad: int) -> None:
-    """Let what was seen of targets that stand by count: nobody else changes these."""
-    with sql() as cursor:
-        cursor.execute(
-            """
-            UPDATE deployctl_target
-               SET health = CASE WHEN looks >= %s THEN 'healthy' ELSE 'unhealthy' END
-             WHERE id = ANY(%s) AND ((looks >= %s AND health = 'unhealthy')
-                                  OR (looks <= -%s AND health <> 'unhealthy'))
-            """,
-            [good, target_ids, good, bad],
-        )
-
-
 def drifted(deployment_id: int, found: dict[int, str | None]) -> None:
     """Make the version found on a target the one that a return goes back to."""
     with sql() as cursor:
@@ -306,36 +275,6 @@ def drifted(deployment_id: int, found: dict[int, str | None]) -> None:
             """,
             [list(found), list(found.values()), deployment_id],
         )
-
-
-def write_return(deployment_id: int) -> list[tuple[int, int, str | None, bool]]:
-    """Write the return of every operation ever claimed whose release was not recorded.
-
-    Returns:
-        (position, target id, version to go back to, target available), by position.
-    """
-    with sql() as cursor:
-        cursor.execute(
-            """
-            WITH written AS (
-                INSERT INTO deployctl_operation
-                    (deployment_id, kind, target_id, direction, position, step, batch,
-                     state, attempt, fence, was_available, from_version, to_version,
-                     error, output)
-                SELECT deployment_id, 'restore', target_id, 'return', position, step,
-                       batch, 'pending', 0, 0, true, to_version, from_version, '', ''
-                  FROM deployctl_operation
-                 WHERE deployment_id = %s AND direction = 'forward' AND kind = 'deploy'
-                   AND attempt > 0 AND state <> 'skipped'
-                RETURNING position, target_id, to_version
-            )
-            SELECT w.position, w.target_id, w.to_version, t.health <> 'unhealthy'
-              FROM written w JOIN deployctl_target t ON t.id = w.target_id
-             ORDER BY w.position
-            """,
-            [deployment_id],
-        )
-        return cursor.fetchall()
 
 
 def failed_positions(
@@ -362,71 +301,3 @@ def aim(operation_id: int) -> str | None:
         for (version,) in cursor:
             return version if version is None else str(version)
     return None
-
-
-def hold_targets(target_ids: list[int]) -> None:
-    """Keep others from changing how these targets are reached, until the commit.
-
-    Claims and reports of others go on: they change nothing that a key depends on.
-    """
-    with sql() as cursor:
-        cursor.execute(
-            """SELECT 1 FROM deployctl_target WHERE id = ANY(%s) ORDER BY id
-                 FOR KEY SHARE""",
-            [target_ids],
-        )
-
-
-class Planned(NamedTuple):
-    """A forward operation as it is first written."""
-
-    position: int
-    target_id: int
-    from_version: str | None
-    to_version: str
-    step: int
-    batch: int
-    kind: str
-
-
-def plan_forward(deployment_id: int, rows: list[Planned]) -> None:
-    """Write the forward operations of a deployment on its targets."""
-    columns = list(zip(*rows, strict=True)) or [()] * len(Planned._fields)
-    with sql() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO deployctl_operation
-                (deployment_id, kind, target_id, direction, position, step, batch,
-                 state, attempt, fence, was_available, from_version, to_version,
-                 error, output)
-            SELECT %s, p.kind, p.target, 'forward', p.position, p.step, p.batch,
-                   'pending', 0, 0, true, p.from_version, p.to_version, '', ''
-              FROM unnest(%s::int[], %s::bigint[], %s::text[], %s::text[], %s::int[],
-                          %s::int[], %s::text[])
-                   AS p(position, target, from_version, to_version, step, batch, kind)
-            """,
-            [deployment_id, *(list(column) for column in columns)],
-        )
-
-
-def count_available(deployment_id: int, target_ids: list[int]) -> tuple[int, int]:
-    """Return how many of these targets are available, and how many that wait to be
-    taken back are not."""
-    with sql() as cursor:
-        cursor.execute(
-            f"""
-            SELECT (SELECT count(*) FROM deployctl_target t
-                     WHERE t.id = ANY(%s) AND t.removed_at IS NULL
-                       AND t.health <> 'unhealthy' AND NOT EXISTS (
-                           SELECT 1 FROM deployctl_operation o
-                            WHERE o.target_id = t.id AND o.state IN {OPEN_STATES})),
-                   (SELECT count(*) FROM deployctl_operation o
-                      JOIN deployctl_target t ON t.id = o.target_id
-                     WHERE o.deployment_id = %s AND o.direction = 'return'
-                       AND o.state = 'pending' AND t.health = 'unhealthy')
-            """,
-            [target_ids, deployment_id],
-        )
-        for available, unavailable in cursor:
-            return available, unavailable
-    raise AssertionError("an aggregate has one row")

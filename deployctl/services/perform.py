@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from deployctl.queries.plans import plan_of
-from deployctl.services import operations, shifts
+from deployctl.services import availability, operations, shifts, work
 from deployctl.services.operations import Change, Row, unreported
 from strategies import rules
 from strategies.messages import (
@@ -57,7 +57,7 @@ def _open_batch(turn: Turn, action: OpenBatch) -> None:
         gone = operations.excluded(turn.id, *span)
         text = "removed since the plan was made"
         turn.move([(row, unreported(row, _S.SKIPPED, error=text)) for row in gone])
-        pending, unavailable = operations.count_pending(turn.id, *span)
+        pending, unavailable = availability.count_pending(turn.id, *span)
         unavailable = unavailable if turn.counts_changed else pending
     skipped = action.stop - action.start - pending
     turn.fold(
@@ -81,7 +81,7 @@ def _write_off(turn: Turn, action: WriteOff) -> None:
 
 def _plan_return(turn: Turn, action: PlanReturn) -> None:
     _write_off(turn, WriteOff(Direction.FORWARD))
-    written = operations.write_return(turn.id) if action.targets else []
+    written = work.write_return(turn.id) if action.targets else []
     back = shifts.write_return(turn.id) if turn.progress.course.shifts else 0
     digest = hashlib.sha256(repr([row[:3] for row in written]).encode())
     unavailable = sum(1 for row in written if not (row[3] and turn.counts_changed))
@@ -97,7 +97,9 @@ def _recount(turn: Turn) -> None:
     if plan.router is not None and plan.router.standby:
         ids = list(plan.router.standby)
         _look_at_standby(turn, ids)
-    available, unavailable = operations.count_available(turn.id, [int(i) for i in ids])
+    available, unavailable = availability.count_available(
+        turn.id, [int(i) for i in ids]
+    )
     if not turn.counts_changed:
         unavailable = turn.progress.back.pending
     turn.fold(Recounted(available, unavailable))
@@ -110,14 +112,14 @@ def regard_standby(turn: Turn) -> None:
         return
     _look_at_standby(turn, plan.router.standby)
     ids = [int(each) for each in plan.router.standby]
-    available, _ = operations.count_available(turn.id, ids)
+    available, _ = availability.count_available(turn.id, ids)
     if available != turn.progress.available:
         turn.fold(Recounted(available, turn.progress.return_unavailable))
 
 
 def _look_at_standby(turn: Turn, ids: Sequence[str]) -> None:
     health = turn.progress.course.limits.health
-    operations.look_at_standby(
+    availability.look_at_standby(
         [int(each) for each in ids], health.success_threshold, health.failure_threshold
     )
 

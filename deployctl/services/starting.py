@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from deployctl.models import Deployment, Router, Target
 from deployctl.models.fleet import Health
-from deployctl.services import audit, journal, operations, perform, shifts
+from deployctl.services import audit, journal, perform, shifts, work
 from deployctl.services.operations import unreported
 from deployctl.services.people import Actor
 from deployctl.services.planning import (
@@ -42,7 +42,7 @@ def as_planned(turn: Turn, plan: Plan) -> list[Target]:
     router = plan.router if plan.router and plan.router.id else None
     standby = router.standby if router else ()
     ids = _ids(plan) | {int(each) for each in standby}
-    operations.hold_targets(sorted(ids))
+    work.hold_targets(sorted(ids))
     chosen = list(Target.objects.filter(pk__in=ids, removed_at=None))
     by_id = {target.pk: target for target in chosen}
     here = [planned for planned in plan.targets if int(planned.id) in by_id]
@@ -111,7 +111,7 @@ def write_operations(turn: Turn, plan: Plan) -> None:
             for position in range(*step.batch(batch)):
                 kind = plan.course.kind_at(position).value
                 rows.append(_row(plan, position, number, batch, kind))
-    operations.plan_forward(turn.id, rows)
+    work.plan_forward(turn.id, rows)
     routed = [
         (number, step)
         for number, step in enumerate(plan.course.steps)
@@ -121,12 +121,10 @@ def write_operations(turn: Turn, plan: Plan) -> None:
         shifts.plan_forward(turn.id, int(plan.router.id), routed)
 
 
-def _row(
-    plan: Plan, position: int, step: int, batch: int, kind: str
-) -> operations.Planned:
+def _row(plan: Plan, position: int, step: int, batch: int, kind: str) -> work.Planned:
     target = plan.targets[position]
     goal = plan.version if target.to_version is None else target.to_version
-    return operations.Planned(
+    return work.Planned(
         position, int(target.id), target.from_version, goal, step, batch, kind
     )
 

@@ -10,9 +10,9 @@ from django.db import IntegrityError, transaction
 from deployctl.models import Application, Command, Deployment, Environment, Version
 from deployctl.queries.plans import plan_of
 from deployctl.services import audit, journal, planning, plans, starting
-from deployctl.services.commands import KeyReused
 from deployctl.services.people import Actor, NotAllowed, require
 from deployctl.services.planning import Refused
+from deployctl.services.replies import KeyReused
 from strategies import Plan
 from strategies.messages import Started
 from strategies.states import State

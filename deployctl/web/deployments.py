@@ -12,10 +12,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from deployctl.queries import fleet, history
 from deployctl.queries.differences import differences
 from deployctl.queries.planned import planned
-from deployctl.services.commands import KeyReused
 from deployctl.services.deployments import deploy
 from deployctl.services.people import NotAllowed
 from deployctl.services.planning import Refused, plan_deployment
+from deployctl.services.replies import KeyReused
 from deployctl.web.forms import DeploymentForm
 from deployctl.web.shell import by, paged, text
 from strategies import InvalidOptions, Plan

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_POST
 
 from deployctl.models import Deployment
 from deployctl.services import deployments
-from deployctl.services.commands import KeyReused
 from deployctl.services.people import NotAllowed
 from deployctl.services.planning import Refused
+from deployctl.services.replies import KeyReused
 from deployctl.web.shell import by, idempotency_key, reason
 from strategies import InvalidOptions
 

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_POST
 from deployctl import frames
 from deployctl.models import Deployment, Operation
 from deployctl.queries import room
-from deployctl.services import commands
-from deployctl.services.commands import KeyReused, Reply
+from deployctl.services import commands, settling
+from deployctl.services.replies import KeyReused, Reply
 from deployctl.web.controls import controls
 from deployctl.web.shell import by, idempotency_key, number
 from deployctl.web.shell import reason as reason_of
@@ -89,10 +89,10 @@ def operation_settle(request: HttpRequest, operation_id: int) -> HttpResponse:
     row = get_object_or_404(Operation, pk=operation_id)
     said = request.POST.get("outcome", "")
     outcome, key = _OUTCOMES.get(said, said), idempotency_key(request)
-    if outcome not in commands.SETTLEMENTS or not key:
+    if outcome not in settling.SETTLEMENTS or not key:
         return answer(request, row.deployment_id, _invalid("Choose what it was."))
     try:
-        reply = commands.settle(
+        reply = settling.settle(
             row.deployment_id,
             operation_id,
             outcome,

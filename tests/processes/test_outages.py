@@ -15,7 +15,7 @@ from django.db import connection
 
 from deployctl import environment
 from deployctl.models import Audit, Operation, Worker
-from deployctl.services import commands
+from deployctl.services import settling
 from deployctl.services.fleet import NewTarget
 from strategies.operations import REDOS
 from strategies.states import OperationState
@@ -302,7 +302,7 @@ def test_a_target_that_is_lost_in_the_middle_waits_for_a_person(
     assert operation.target.name == "lost"
     assert states(deployment) == {"succeeded": 3, "unresolved": 1}
     lost.start()  # It says by itself that this attempt was interrupted.
-    reply = commands.settle(
+    reply = settling.settle(
         deployment.pk,
         operation.pk,
         "not_done",

@@ -9,7 +9,7 @@ import pytest
 
 from deployctl.models import Audit, Command, Deployment
 from deployctl.services import commands, planning
-from deployctl.services.commands import KeyReused
+from deployctl.services.replies import KeyReused, Reply
 from deployctl.services.turn import Turn
 from strategies.states import OperationState
 from tests.services.hands import Beside, Gate, Hands, said
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 S = OperationState
 
 
-def press(deployment: Deployment, kind: str, key: str, **more: Any) -> commands.Reply:
+def press(deployment: Deployment, kind: str, key: str, **more: Any) -> Reply:
     given = {"by": person(), "expected": deployment.control_version, **more}
     return commands.press(deployment.pk, kind, key=key, **given)
 

@@ -17,6 +17,7 @@ from deployctl.models import Command, Deployment, Operation
 from deployctl.services import claims, commands, journal, workers
 from deployctl.services.journal import Ask
 from deployctl.services.operations import Report
+from deployctl.services.replies import Reply
 from deployctl.services.turn import Turn
 from tests.services.hands import Beside, Gate, Hands, said
 from tests.support import truth
@@ -164,7 +165,7 @@ def claimed_after_the_answer(
     return running(deployment.pk) - before
 
 
-def press_pause(deployment: Deployment) -> commands.Reply:
+def press_pause(deployment: Deployment) -> Reply:
     """Press pause, as a person on another connection."""
     by = person("presser")
     return commands.press(deployment.pk, "pause", by=by, key="the pause")

@@ -9,9 +9,10 @@ import pytest
 from django.db import IntegrityError
 
 from deployctl.models import Audit, Deployment, Operation, Target
-from deployctl.services import claims, commands, journal, planning
+from deployctl.services import claims, journal, planning, settling
 from deployctl.services.journal import Ask
 from deployctl.services.operations import Report
+from deployctl.services.replies import Reply
 from strategies.messages import Start
 from strategies.states import OperationState
 from tests.services.hands import Beside, Hands, said
@@ -37,8 +38,8 @@ def unresolved(place: Place, count: int = 3) -> tuple[Deployment, Hands, Operati
 
 def settle(
     deployment: Deployment, operation: Operation, outcome: str, reason: str = "I looked"
-) -> commands.Reply:
-    return commands.settle(
+) -> Reply:
+    return settling.settle(
         deployment.pk,
         operation.pk,
         outcome,

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from deployctl.models import Deployment, Operation, Target
 from deployctl.services import commands, deployments, planning, versions
-from deployctl.services.commands import KeyReused
+from deployctl.services.replies import KeyReused
 from strategies.states import OperationState
 from tests.services.hands import Hands, said
 from tests.support import truth

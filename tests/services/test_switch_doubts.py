@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from deployctl.models import Deployment, Operation, Router, Target
-from deployctl.services import commands, deployments, planning, versions, watching
+from deployctl.services import deployments, planning, settling, versions, watching
 from deployctl.services.claims import Claim
 from strategies.states import Kind, OperationState
 from tests.services.hands import Hands, said
@@ -178,7 +178,7 @@ def test_a_person_settles_a_switch_that_nobody_could_read(
     assert deployment.state == "paused"
     assert deployment.hold is not None
     assert deployment.hold["rule"] == "unknown_outcome"
-    reply = commands.settle(
+    reply = settling.settle(
         *(deployment.pk, claim.operation_id, outcome),
         by=place.by,
         key="k",

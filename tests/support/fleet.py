@@ -23,7 +23,7 @@ from django.contrib.auth.models import User
 
 from deployctl.models import Deployment, Operation, Target
 from deployctl.services import commands, deployments, fleet, people, planning, versions
-from deployctl.services.commands import Reply
+from deployctl.services.replies import Reply
 from tests.engine.drivers.agents import Agents
 from tests.support.servers import ROOT
 

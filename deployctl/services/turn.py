@@ -21,6 +21,7 @@ from deployctl.queries.plans import progress_of
 from deployctl.services import audit, events, operations, perform, plans, shifts
 from deployctl.services.claims import Claim, unclaim
 from deployctl.services.operations import Change, Report, Row, unreported
+from deployctl.services.outcomes import change_of
 from deployctl.services.people import Actor
 from deployctl.services.perform import PERFORM
 from deployctl.services.sql import sql
@@ -34,15 +35,11 @@ from strategies.messages import (
     WakeAt,
     Where,
 )
-from strategies.operations import after_doubt, after_failure, return_retries
 from strategies.states import OPEN, Direction, Kind, OperationState, State
 
 _S = OperationState
 #: No plan asks for so many decisions in one turn; a bound against a rule that loops.
 MOST_DECISIONS = 100_000
-#: What was found not done, lost once too often: reported as this, stored as that.
-_GIVEN_UP = (_S.PENDING, _S.FAILED)
-_LOST = "each attempt was lost, and it was not done; look at the target and its network"
 _FIELDS = Deployment._meta.concrete_fields
 _NAMES = [field.attname for field in _FIELDS]
 _JSON = frozenset(field for field in _FIELDS if isinstance(field, JSONField))
@@ -147,39 +144,9 @@ class Turn:
     def settled(self, pairs: Sequence[tuple[Row, Report]]) -> None:
         """Store reported outcomes, and fold the moves that they are."""
         self.move(
-            [(row, self._reported(row, report)) for row, report in pairs],
+            [(row, change_of(self.progress, row, report)) for row, report in pairs],
             released={row.id for row, r in pairs if r.state is _S.RELEASED},
         )
-
-    def _reported(self, row: Row, report: Report) -> Change:
-        state = self._after_retry(row, report.state)
-        released = report.state is _S.RELEASED
-        return Change(
-            id=row.id,
-            target_id=row.target_id,
-            state=state,
-            attempt=row.attempt - released,
-            available=_availability(row, report),
-            learnt=report.available is not None and state not in OPEN and not released,
-            error=_LOST if (report.state, state) == _GIVEN_UP else report.error,
-            output=report.output,
-            observed=report.observed,
-            recorded=state in (_S.SUCCEEDED, _S.SKIPPED),
-            quiet=state is _S.UNKNOWN,
-        )
-
-    def _after_retry(self, row: Row, state: OperationState) -> OperationState:
-        if state is _S.RELEASED:
-            return _S.PENDING
-        undone = state is _S.PENDING and row.state is _S.UNKNOWN
-        if state is not _S.FAILED and not undone:
-            return state
-        after = after_doubt if undone else after_failure
-        retries = self.progress.course.limits.retries
-        if row.direction is Direction.RETURN:
-            retries = return_retries(retries)
-        may_claim = self.progress.may_retry(row.direction)
-        return after(attempt=row.attempt, retries=retries, may_claim=may_claim)
 
     def abandoned(self, rows: Iterable[Row]) -> None:
         """Take open operations from whoever held them."""
@@ -294,10 +261,3 @@ def _moved(key: tuple[Any, ...], positions: list[int]) -> OperationsMoved:
         positions=tuple(sorted(positions)),
         effect=kind,
     )
-
-
-def _availability(row: Row, report: Report) -> bool:
-    """Return whether the target is available after a report, as far as is known."""
-    if report.state is _S.RELEASED:
-        return row.was_available
-    return row.target_available if report.available is None else report.available

@@ -23,7 +23,7 @@ from strategies.jobs import GateFn, Job
 from strategies.ledger import Ledger
 from strategies.messages import Abort, Promote, RollBack
 from strategies.rows import Claim, Report, Row
-from strategies.states import Direction, Intent, Kind, OperationState
+from strategies.states import Direction, Kind, OperationState
 from strategies.steps import Bake, Gate
 from strategies.types import DeploymentResult, DeploymentTarget
 
@@ -244,9 +244,8 @@ class _Run:
     def _watched(self) -> list[Row]:
         """Return what a bake or a gate watches: the accepted, and what fell since."""
         progress = self._ledger.progress
-        watches = isinstance(progress.current, Bake | Gate)
-        going_on = progress.intent is Intent.NONE
-        if self._calls.health_check is None or not watches or not going_on:
+        waits = isinstance(progress.current, Bake | Gate)
+        if self._calls.health_check is None or not waits or not progress.watches:
             return []
         rows = self._ledger.in_state(Direction.FORWARD, _S.SUCCEEDED, _S.FAILED)
         return [

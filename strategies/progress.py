@@ -196,6 +196,15 @@ class Progress:
             self.intent is Intent.ROLL_BACK and self.return_planned
         )
 
+    @property
+    def watches(self) -> bool:
+        """Whether accepted targets are looked at.
+
+        What is stopping, or goes back, is judged already: a recovery would not undo it,
+        and a return says itself how its targets are.
+        """
+        return self.rest is None and self.intent is Intent.NONE
+
     def may_retry(self, direction: Direction) -> bool:
         """Whether a failed attempt may be tried again; a hold only delays it."""
         wanted = Intent.NONE if direction is Direction.FORWARD else Intent.ROLL_BACK

@@ -42,7 +42,8 @@ def simulate(
 
     A change takes the world's time and then the soonest that the plan's health rule
     can call a target healthy. What happens at one instant is reported in one flush;
-    commands of that instant come after it. Regressions are seen the moment they occur.
+    commands of that instant come after it. Regressions are seen the moment they occur,
+    while anybody looks: what is stopping or goes back is not watched.
 
     Args:
         plan: of any strategy.
@@ -134,7 +135,7 @@ class _Run:
 
     def _turn(self) -> None:
         reports, seen, asked = self._due()
-        if seen:
+        if seen and self._ledger.progress.watches:
             self._ledger.watch(seen, self._at)
             self._note()
         self._flush(reports)

@@ -1,42 +1,61 @@
-"""What the engine really does is what the in-memory machine said it would.
+"""What the engine really does with the same outcomes is what the simulation said.
 
-The same plans, the same outcomes, one operation a flush: the facts must be the same, in
-the same order, on real PostgreSQL.
+Random plans are simulated in random worlds, with people who press; then each is carried
+out on real PostgreSQL. The world says what comes of each claim there too, the
+simulation only when it ends, and the database's clock is set to that time. Everything
+else must follow: every event with its time and facts, each change of state, the halt
+record, and the machine at the end.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import fields, is_dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from deployctl.models import Deployment
+from deployctl.launch import Addresses
 from deployctl.queries.plans import plan_of
-from strategies import wire
+from deployctl.services import operations, turn
+from strategies import rules
 from strategies.errors import CommandRefused
-from strategies.ledger import Ledger
-from strategies.messages import Promote, RollBack, RollbackPlanned
+from strategies.faults import Between, Fault, World
+from strategies.messages import (
+    Abort,
+    Action,
+    Command,
+    Pause,
+    Promote,
+    PromoteFully,
+    Resume,
+    RollBack,
+    WakeAt,
+)
+from strategies.plan import Plan
 from strategies.progress import Progress
-from strategies.rows import Report
-from strategies.states import Direction, Kind, OperationState
-from tests.services.hands import Hands, said
+from strategies.simulate import BY, simulate
+from strategies.simulated import Simulated
+from strategies.states import Direction, OperationState
+from tests.services.follower import Clock, Engine, in_front
 from tests.services.slotted import prepare, slotted
-from tests.support.fleet import Place, simulated
+from tests.support.fleet import HEALTH, Place, simulated
 
 pytestmark = pytest.mark.django_db(transaction=True)
 S = OperationState
-T0 = datetime(2026, 1, 1, tzinfo=UTC)
 #: So many plans in each of so many tests, which run beside each other.
 PLANS, TESTS = 20, 10
-#: Waits are cut by promoting in both; no clock is compared.
+#: One look is enough to call a target well or unwell, as in a simulation.
+SEEN_AT_ONCE = {**HEALTH, "failure_threshold": 1, "success_threshold": 1}
 OPTIONS: dict[str, dict[str, list[Any]]] = {
     "rolling": {
         "batch_size": [1, 2, "50%", [1, 2]],
-        "delay_seconds": [0],
+        "delay_seconds": [0, 30],
         "max_failures": [0, 1, None],
         "min_healthy": [0, 1, 2],
         "retries": [0, 1],
@@ -49,6 +68,7 @@ OPTIONS: dict[str, dict[str, list[Any]]] = {
         "stage_duration_seconds": [0, 3600],
         "success_threshold": ["100%", "50%"],
         "gates": [False, True],
+        "gate_limit_seconds": [None, 600],
         "retries": [0, 1],
         "on_failure": ["halt", "rollback"],
     },
@@ -62,109 +82,123 @@ OPTIONS: dict[str, dict[str, list[Any]]] = {
         "end_retention": [True],
     },
 }
-NOTHING_FAILS, SOME_FAIL = 0, 30
+COMMANDS: list[type[Command]]
+COMMANDS = [Pause, Resume, Resume, Abort, RollBack, Promote, PromoteFully]
+
+
+@pytest.fixture
+def clock(database: Addresses, transactional_db: None) -> Iterator[Clock]:
+    """The database's clock, to be set."""
+    with in_front(database.owner) as made:
+        yield made
 
 
 @pytest.mark.parametrize("nth", range(TESTS))
-def test_the_engine_does_what_the_simulation_said(nth: int, tmp_path: Path) -> None:
+def test_the_engine_does_what_the_simulation_said(
+    nth: int, tmp_path: Path, clock: Clock
+) -> None:
     rng = random.Random(f"plans {nth}")
-    folder = tmp_path
-    for number in range(PLANS):
-        strategy = rng.choice(list(OPTIONS))
-        place = Place(simulated(rng.randint(2, 5)))
-        if strategy == "blue_green":
-            place = slotted(rng.randint(1, 3), folder)
-        options = {name: rng.choice(v) for name, v in OPTIONS[strategy].items()}
+    ends = {compared(rng, tmp_path, clock).state for _ in range(PLANS)}
+    assert len(ends) >= 3, "these plans say little"
+
+
+def no_retry(patch: pytest.MonkeyPatch) -> None:
+    """The engine takes every failure for the last."""
+    patch.setattr(turn, "after_failure", lambda **_: S.FAILED)
+
+
+def late(patch: pytest.MonkeyPatch) -> None:
+    """The engine's waits last a second longer."""
+    real = rules.actions
+
+    def actions(p: Progress) -> tuple[Action, ...]:
+        second = timedelta(seconds=1)
+        return tuple(
+            replace(a, at=a.at + second) if isinstance(a, WakeAt) else a
+            for a in real(p)
+        )
+
+    patch.setattr(turn, "rules", SimpleNamespace(actions=actions))
+
+
+def no_evidence(patch: pytest.MonkeyPatch) -> None:
+    """The engine's halt records name no operation."""
+    patch.setattr(operations, "failed_positions", lambda *_: [])
+
+
+@pytest.mark.parametrize("seeded", [no_retry, late, no_evidence])
+def test_one_that_does_otherwise_is_found(
+    seeded: Callable[[pytest.MonkeyPatch], None],
+    tmp_path: Path,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of these faults is on one side only, and does not pass."""
+    seeded(monkeypatch)
+    rng = random.Random("plans 0")
+    with pytest.raises(AssertionError):
+        _ = [compared(rng, tmp_path, clock) for _ in range(PLANS)]
+
+
+def compared(rng: random.Random, folder: Path, clock: Clock) -> Simulated:
+    """Simulate a random plan, carry it out, and compare; return what was said."""
+    strategy = rng.choice(list(OPTIONS))
+    place = Place(simulated(rng.randint(2, 6)))
+    if strategy == "blue_green":
+        place = slotted(rng.randint(1, 3), folder)
+    options = {name: rng.choice(v) for name, v in OPTIONS[strategy].items()}
+    options["health"] = SEEN_AT_ONCE
+    try:
+        deployment = prepare(place, strategy, **options)
+    except ValueError:  # A floor that leaves none to change: no plan. Another one.
+        return compared(rng, folder, clock)
+    plan = plan_of(deployment)
+    world = made_up(rng, [target.id for target in plan.targets])
+    patience = rng.choice([0.0, 45.0, 900.0, None])
+    run = pressed(rng, plan, world, patience)
+    what = f"{strategy} {options} {world} {patience}"
+    Engine(place, deployment, world, clock, what).follow(run)
+    return run
+
+
+def made_up(rng: random.Random, ids: Sequence[str]) -> World:
+    """Return a world: often all is well at first, seldom nobody learns an outcome."""
+    faults = [Fault(share=rng.choice([Fraction(0), Fraction(1, 3)]))]
+    faults.append(Fault(share=Fraction(1, 4), attempts=1))
+    for effect in ("regresses", "regresses", "hangs"):
+        chosen = frozenset(rng.sample(ids, rng.randint(0, 1)))
+        lasts = rng.choice([None, 200.0]) if effect == "regresses" else None
+        after = rng.choice([1.0, 100.0, 2000.0]) if effect == "regresses" else None
+        fault = Fault(ids=chosen, after_seconds=after, for_seconds=lasts)
+        faults.append(replace(fault, effect=effect))
+    back = Fault(share=Fraction(1, 4), direction=Direction.RETURN)
+    faults.append(replace(back, attempts=rng.choice([1, None])))
+    ahead = rng.choice([Direction.FORWARD, Direction.RETURN])
+    switch = Fault(router=True, direction=ahead, attempts=rng.choice([1, None]))
+    faults += [switch] * (rng.randrange(4) == 0)
+    rng.shuffle(faults)
+    least, most = rng.choice([(0, 0), (10, 10), (1, 60), (1, 60)])
+    kept = tuple(faults[: rng.randint(0, len(faults))])
+    seed, shift = rng.randrange(10**6), Between(1, 5)
+    return World(seed=seed, apply=Between(least, most), shift=shift, faults=kept)
+
+
+def pressed(
+    rng: random.Random, plan: Plan, world: World, patience: float | None
+) -> Simulated:
+    """Simulate with people who press at random; who is refused had not pressed."""
+    commands: list[tuple[float, Command]] = []
+    run = simulate(plan, world, promote_after_seconds=patience)
+    for _ in range(rng.choice([0, 0, 1, 2, 4])):
+        at = rng.randrange(int(run.duration_seconds) + 60)
+        tried = sorted([*commands, (at, rng.choice(COMMANDS)(BY))], key=when)
         try:
-            deployment = prepare(place, strategy, **options)
-        except ValueError:
-            continue  # A floor that leaves none to change: no plan, nothing to compare.
-        Pair(place, deployment, rng, f"{nth}/{number} {strategy} {options}").run()
+            run = simulate(plan, world, promote_after_seconds=patience, commands=tried)
+        except CommandRefused:
+            continue
+        commands = tried
+    return run
 
 
-class Pair:
-    """One plan in the journal and in memory, told the same."""
-
-    def __init__(
-        self, place: Place, deployment: Deployment, rng: random.Random, what: str
-    ) -> None:
-        self.place, self.deployment, self.what = place, deployment, what
-        self.rng = rng
-        self.percent = rng.choice([NOTHING_FAILS, SOME_FAIL, SOME_FAIL])
-        self.ledger = Ledger(plan_of(deployment))
-
-    def run(self) -> None:
-        self.ledger.start(T0, self.place.by.label)
-        self.place.start(self.deployment)
-        hands = Hands(self.deployment)
-        claims = hands.flush(check=False).claims
-        shadows = self.ledger.flush([], T0, 1000)
-        for _ in range(200):
-            held = {(c.direction, c.position): c for c in claims}
-            shown = {(c.direction, c.position): c for c in shadows}
-            assert held.keys() == shown.keys(), self.what
-            if not held:
-                if not self.pressed():
-                    break
-                claims = hands.flush(check=False).claims
-                shadows = self.ledger.flush([], T0, 1000)
-                continue
-            key = self.rng.choice(sorted(held))
-            claim, shadow = held.pop(key), shown.pop(key)
-            state = self.outcome(key[0])
-            observed = {} if claim.kind is not Kind.SHIFT else {"observed": None}
-            report = said(claim, state, **observed)
-            mine = Report(*key, shadow.number, state, state is S.SUCCEEDED)
-            claims = [*held.values(), *hands.flush(report, check=False).claims]
-            shadows = [*shown.values(), *self.ledger.flush([mine], T0, 1000)]
-        else:
-            raise AssertionError(f"it never came to rest: {self.what}")
-        self.compare()
-
-    def outcome(self, direction: Direction) -> OperationState:
-        bad = self.rng.randrange(100) < self.percent
-        return S.FAILED if bad and direction is Direction.FORWARD else S.SUCCEEDED
-
-    def pressed(self) -> bool:
-        """Promote what waits, or take back what has failed; False if neither goes."""
-        label = self.place.by.label
-        for verb, command in (("promote", Promote), ("roll_back", RollBack)):
-            reply = self.place.press(self.deployment, verb)
-            try:
-                granted = bool(self.ledger.command(command(label, ""), T0))
-            except CommandRefused:
-                granted = False
-            assert (reply.status == "ok") is granted, (self.what, verb, reply)
-            if granted:
-                return True
-        return False
-
-    def compare(self) -> None:
-        events = self.deployment.events.order_by("seq")
-        real = [f for event in events for f in wire.load_facts(event.payload)]
-        told = [fact for _, facts in self.ledger.events for fact in facts]
-        assert [plain(f) for f in real] == [plain(f) for f in told], self.what
-        self.deployment.refresh_from_db()
-        assert self.deployment.progress is not None
-        course = plan_of(self.deployment).course
-        stored = wire.load_progress(self.deployment.progress, course)
-        assert timeless(stored) == timeless(self.ledger.progress), self.what
-
-
-def plain(fact: Any) -> Any:
-    """Return a fact without what only one side knows: a hash, seconds of a clock."""
-    if isinstance(fact, RollbackPlanned):
-        return replace(fact, hash="")
-    if hasattr(fact, "left_seconds"):
-        return replace(fact, left_seconds=0)
-    return fact
-
-
-def timeless(progress: Progress) -> dict[str, Any]:
-    """Return progress without its datetimes."""
-    assert is_dataclass(progress)
-    content = {f.name: getattr(progress, f.name) for f in fields(progress)}
-    return {
-        name: None if isinstance(value, datetime) else plain(value)
-        for name, value in content.items()
-    }
+def when(command: tuple[float, Command]) -> float:
+    return command[0]

@@ -129,6 +129,25 @@ def test_a_regression_that_recovers():
     assert [s.at_seconds for s in run.trajectory if s.at_seconds == 40] == [40]
 
 
+def test_nobody_looks_at_what_is_stopping():
+    """One falls ill and halts while another hangs; its recovery is not seen."""
+    world = World(
+        faults=(
+            Fault(
+                ids=frozenset({"t0"}),
+                effect="regresses",
+                after_seconds=100,
+                for_seconds=200,
+            ),
+            Fault(ids=frozenset({"t1"}), effect="hangs"),
+        )
+    )
+    run = simulate(planned(3, batch_size=3, max_failures=0), world)
+    assert (run.halted_at_seconds, run.duration_seconds) == (100, 600)
+    assert (run.progress.whole.failed, run.progress.whole.succeeded) == (1, 1)
+    assert run.progress.whole.unresolved == 1
+
+
 # -- failures -----------------------------------------------------------------------
 
 

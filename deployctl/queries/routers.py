@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from deployctl.models import Router
+from deployctl.models import Application, Environment, Router, Target
 
 
 @dataclass(frozen=True)
@@ -35,3 +35,26 @@ def routers_due(seconds: float) -> list[RouterDue]:
             F("observed_at").asc(nulls_first=True)
         )[:50]
     ]
+
+
+def why_no_switch(application_id: int, environment_id: int) -> str:
+    """Return why traffic cannot be switched in a place; "" if it can, or if unknown.
+
+    Whether the router has been read is left to the plan: it will be, within seconds.
+    """
+    applications = Application.objects.filter(pk=application_id)
+    environments = Environment.objects.filter(pk=environment_id)
+    where = applications.first(), environments.first()
+    if None in where:
+        return ""
+    place = {"application": application_id, "environment": environment_id}
+    router = Router.objects.filter(**place).first()
+    if router is None:
+        return "{} has no router in {}, so traffic cannot be switched there.".format(
+            *where
+        )
+    in_slots = Target.objects.filter(**place, removed_at=None, slot__in=router.slots)
+    if in_slots.exists():
+        return ""
+    slots = " or ".join(router.slots)
+    return f"No target of {where[0]} in {where[1]} is in slot {slots}."

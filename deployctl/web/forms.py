@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from deployctl.models import Application, Environment, Version
+from deployctl.queries.routers import why_no_switch
 from strategies import InvalidOptions
 
 ON_FAILURE = (
@@ -20,6 +21,8 @@ STRATEGIES = (
     ("canary", "Canary"),
     ("blue_green", "Blue-green"),
 )
+#: What is chosen when nobody chose.
+USUAL = "rolling"
 #: The fields that are options of one strategy, besides those of all.
 OWN = {
     "rolling": ("batch_size", "delay_seconds", "max_failures"),
@@ -62,7 +65,7 @@ class DeploymentForm(forms.Form):
     version = forms.ModelChoiceField(Version.objects.none())
     environment = forms.ModelChoiceField(Environment.objects.order_by("name"))
     strategy = forms.ChoiceField(
-        choices=STRATEGIES, initial="rolling", required=False, label="Strategy"
+        choices=STRATEGIES, initial=USUAL, required=False, label="Strategy"
     )
     stages = Text(
         initial="10, 25, 50, 100",
@@ -124,12 +127,27 @@ class DeploymentForm(forms.Form):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        application = self.data.get("application") or self.initial.get("application")
-        if str(application or "").isdecimal() and len(str(application)) < 16:
+        #: Why a strategy cannot be chosen here, by its name.
+        self.unavailable: dict[str, str] = {}
+        #: What was asked for and is none; the usual one is chosen instead.
+        self.no_strategy = ""
+        application, environment = self._id("application"), self._id("environment")
+        if application is not None:
             versions = Version.objects.filter(
-                application_id=int(str(application)), withdrawn_at=None
+                application_id=application, withdrawn_at=None
             )
             self.fields["version"].queryset = versions.order_by("-pk")  # type: ignore[attr-defined]
+        if application is not None and environment is not None:
+            why = why_no_switch(application, environment)
+            self.unavailable = {"blue_green": f"No blue-green: {why}"} if why else {}
+        asked = str(self.initial.get("strategy") or USUAL)
+        if asked not in dict(STRATEGIES):
+            self.no_strategy, asked = asked[:40], USUAL
+        self.initial["strategy"] = asked
+
+    def _id(self, name: str) -> int | None:
+        value = str(self.data.get(name) or self.initial.get(name) or "")
+        return int(value) if value.isdecimal() and len(value) < 16 else None
 
     @property
     def health_errors(self) -> bool:
@@ -138,8 +156,8 @@ class DeploymentForm(forms.Form):
 
     @property
     def chosen(self) -> str:
-        """The strategy's name; rolling if nobody chose."""
-        return str(self.cleaned_data.get("strategy") or "rolling")
+        """The strategy's name; the usual one if nobody chose."""
+        return str(self.cleaned_data.get("strategy") or USUAL)
 
     def options(self) -> dict[str, Any]:
         """Return the strategy's options as they were typed; empty means the default."""

@@ -1,72 +1,30 @@
-"""The events of a deployment as sentences; it changes none, and knows no page."""
+"""The events of a deployment, read and told newest first; it changes none.
+
+What each of them says stands elsewhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection
 
 from deployctl.models import Deployment, Event
 from deployctl.queries import grid
+from deployctl.queries.sentences import Told, few, lines
 from strategies import wire
-from strategies.messages import (
-    AbortAsked,
-    BatchClosed,
-    BatchOpened,
-    Fact,
-    GateDecided,
-    Halted,
-    Held,
-    OperationsMoved,
-    PromotedFully,
-    Rested,
-    Resumed,
-    RollBackAsked,
-    RollbackPlanned,
-    Started,
-    StepEntered,
-    StepSkipped,
-    TargetsDrifted,
-    WaitCut,
-)
-from strategies.states import Direction, Kind, OperationState
-from strategies.steps import Bake, Course, Gate, Shift, Step
+from strategies.messages import Fact
+from strategies.steps import Course
 
 #: How many events are read for the feed.
 MOST_EVENTS = 60
-#: So many targets are named; of more, only their number is said.
-MOST_NAMED = 3
-
-_S = OperationState
-
-
-class Line(NamedTuple):
-    """One sentence: an icon, its colour, who acted (or ""), what happened."""
-
-    icon: str
-    css: str
-    who: str
-    text: str
-
-
-class Told(NamedTuple):
-    """What sentences need besides the fact: batch numbers and a few names."""
-
-    numbers: Mapping[tuple[int, int], int]
-    names: Mapping[int, tuple[int, str]]
-    steps: tuple[Step, ...] = ()
-
-    def step(self, number: int) -> Step | None:
-        """Return a step, if the plan has it."""
-        return self.steps[number] if number < len(self.steps) else None
 
 
 def feed(row: Deployment, course: Course) -> dict[str, Any]:
     """Return {total, entries}, newest first, for the room's feed."""
     told = [(seq, at, facts) for seq, at, facts in _events(row)]
-    wanted = {p for _, _, facts in told for fact in facts for p in _few(fact)}
+    wanted = {p for _, _, facts in told for fact in facts for p in few(fact)}
     names = grid.names(row, sorted(wanted))
     context = Told(grid.batch_numbers(course), names, course.steps)
     entries = [
@@ -75,14 +33,6 @@ def feed(row: Deployment, course: Course) -> dict[str, Any]:
         for line in reversed(list(lines(facts, context)))
     ]
     return {"total": row.seq, "entries": entries}
-
-
-def lines(facts: Iterable[Fact], told: Told) -> Iterator[Line]:
-    """Yield the sentences of one event; facts that say nothing to people are left."""
-    for fact in facts:
-        line = _SAYS[type(fact)](fact, told) if type(fact) in _SAYS else None
-        if line is not None:
-            yield line
 
 
 def _events(row: Deployment) -> list[tuple[int, datetime, list[Fact]]]:
@@ -101,219 +51,3 @@ def _events(row: Deployment) -> list[tuple[int, datetime, list[Fact]]]:
         seqs = [seq for (seq,) in cursor.fetchall()]
     events = Event.objects.filter(deployment_id=row.pk, seq__in=seqs).order_by("-seq")
     return [(e.seq, e.at, wire.load_facts(e.payload)) for e in events]
-
-
-def _few(fact: Fact) -> tuple[int, ...]:
-    positions: tuple[int, ...] = getattr(fact, "positions", ())
-    return positions if len(positions) <= MOST_NAMED else ()
-
-
-def _who(positions: tuple[int, ...], told: Told) -> str:
-    """Name a few targets, or say how many."""
-    named = [told.names[p][1] for p in positions if p in told.names]
-    if 0 < len(positions) <= MOST_NAMED and len(named) == len(positions):
-        return ", ".join(named)
-    return counted(len(positions))
-
-
-def counted(count: int, noun: str = "target") -> str:
-    """Return a count with its noun: "1 target", "2,400 targets"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _batch(fact: BatchOpened | BatchClosed, told: Told) -> str:
-    number = told.numbers.get((fact.step, fact.batch), fact.batch + 1)
-    return f"Batch {number} of {len(told.numbers)}"
-
-
-def _started(fact: Started, _: Told) -> Line:
-    return Line("player-play", "is-running", fact.by, "started it")
-
-
-def _opened(fact: BatchOpened, told: Told) -> Line | None:
-    if isinstance(told.step(fact.step), Shift):
-        return None
-    skipped = f", {fact.skipped} skipped" if fact.skipped else ""
-    text = f"{_batch(fact, told)} began: {counted(fact.pending)}{skipped}"
-    return Line("player-play", "", "", text)
-
-
-def _closed(fact: BatchClosed, told: Told) -> Line | None:
-    if isinstance(told.step(fact.step), Shift):
-        return None
-    bad = f", {fact.failed:,} failed" if fact.failed else ""
-    text = f"{_batch(fact, told)} finished: {fact.succeeded:,} ok{bad}"
-    css = "is-paused" if fact.failed else "is-ok"
-    return Line("circle-check", css, "", text)
-
-
-def _moved(fact: OperationsMoved, told: Told) -> Line | None:
-    if fact.effect is Kind.SHIFT:
-        return _shifted(fact, told)
-    who = _who(fact.positions, told)
-    back = fact.direction is Direction.RETURN
-    if fact.was is _S.SUCCEEDED and fact.now is _S.FAILED:
-        return Line("alert-octagon", "is-failed", "", f"{who}: not well any more")
-    if fact.was is _S.FAILED and fact.now is _S.SUCCEEDED:
-        return Line("circle-check", "is-ok", "", f"{who}: well again")
-    if fact.now is _S.FAILED:
-        text = f"{who} could not be restored" if back else f"{who} failed"
-        return Line("alert-octagon", "is-failed", "", text)
-    if fact.now is _S.UNKNOWN:
-        return Line("help", "is-unknown", "", f"{who}: outcome unknown, probing")
-    if fact.now is _S.UNRESOLVED:
-        text = f"{who}: probing could not tell; a person must say"
-        return Line("hand-stop", "is-awaiting", "", text)
-    return None
-
-
-def _shifted(fact: OperationsMoved, told: Told) -> Line | None:
-    found = [s for s in told.steps if isinstance(s, Shift)]
-    shift = next((s for s in found if s.start in fact.positions), None)
-    if shift is None:
-        return None
-    slots = shift.from_slot, shift.to_slot
-    came, to = slots if fact.direction is Direction.FORWARD else slots[::-1]
-    said = {
-        _S.RUNNING: ("arrow-right", "is-running", f"Leads traffic from {came} to {to}"),
-        _S.SUCCEEDED: ("circle-check", "is-ok", f"Traffic goes to {to}, read back"),
-        _S.SKIPPED: ("circle-check", "is-ok", f"Traffic went to {to} already"),
-        _S.FAILED: ("alert-octagon", "is-failed", f"Traffic was not led to {to}"),
-        _S.UNKNOWN: ("help", "is-unknown", "The router's answer was lost; reading it"),
-        _S.UNRESOLVED: (
-            "hand-stop",
-            "is-awaiting",
-            "Nobody could read where traffic goes; a person must say",
-        ),
-    }.get(fact.now)
-    return Line(said[0], said[1], "", said[2]) if said else None
-
-
-def _decided(fact: GateDecided, _: Told) -> Line:
-    if fact.rule:
-        text = f"Promoted by rule {fact.rule.replace('_', ' ')}"
-        return Line("player-play", "is-running", "", text)
-    return Line("player-play", "is-running", fact.by, f"promoted it{_because(fact)}")
-
-
-def _cut(fact: WaitCut, _: Told) -> Line:
-    if fact.rule:
-        return Line("player-play", "is-running", "", "Passed the bake: promoted fully")
-    text = f"cut the wait short by {fact.left_seconds:,} s{_because(fact)}"
-    return Line("player-play", "is-running", fact.by, text)
-
-
-def _fully(fact: PromotedFully, _: Told) -> Line:
-    text = f"promoted it fully{_because(fact)}"
-    return Line("player-play", "is-running", fact.by, text)
-
-
-def _passed_over(_: StepSkipped, __: Told) -> Line:
-    return Line("minus", "is-skipped", "", "A stage adds no target: passed over")
-
-
-def _drifted(fact: TargetsDrifted, told: Told) -> Line:
-    text = f"{_who(fact.positions, told)} ran a version that the plan did not expect"
-    return Line("alert-triangle", "is-paused", "", text)
-
-
-def _held(fact: Held, _: Told) -> Line:
-    if fact.rule:
-        text = f"Paused by rule {fact.rule}: {fact.reason}"
-        return Line("player-pause", "is-paused", "", text)
-    return Line("player-pause", "is-paused", fact.by, f"paused it{_because(fact)}")
-
-
-def _resumed(fact: Resumed, _: Told) -> Line:
-    return Line("player-play", "is-running", fact.by, f"resumed it{_because(fact)}")
-
-
-def _aborted(fact: AbortAsked, _: Told) -> Line:
-    return Line("ban", "is-cancelled", fact.by, f"aborted it{_because(fact)}")
-
-
-def _halted(fact: Halted, _: Told) -> Line:
-    return Line("alert-octagon", "is-failed", "", halt_words(fact))
-
-
-def halt_words(halt: Halted) -> str:
-    """Return a halt as one sentence: what was observed, tolerated, and of how many."""
-    seen, limit, sample = halt.observed, halt.threshold, halt.sample
-    if halt.rule == "progress_deadline":
-        return f"Halted: no target became healthy for {limit:,} s"
-    if halt.rule == "floor":
-        return f"Halted: {seen:,} available, {limit:,} must stay so, of {sample:,}"
-    if halt.rule == "gate_limit":
-        return f"Halted: nobody decided at the gate within {limit:,} s"
-    if halt.rule == "shift_failed":
-        return "Halted: traffic could not be led to the other slot"
-    return f"Halted: {seen:,} failed, {limit:,} tolerated, of {sample:,}"
-
-
-def _roll_back(fact: RollBackAsked, _: Told) -> Line:
-    if fact.rule:
-        return Line("arrow-back-up", "is-rolled", "", "Rolls back, as its plan says")
-    return Line("arrow-back-up", "is-rolled", fact.by, f"rolls it back{_because(fact)}")
-
-
-def _planned(fact: RollbackPlanned, _: Told) -> Line:
-    if fact.shifts and not fact.count:
-        text = "Traffic goes back to where it was; no target is changed"
-        return Line("list-details", "is-rolled", "", text)
-    text = f"{counted(fact.count)} to restore, each to its own earlier version"
-    return Line("list-details", "is-rolled", "", text)
-
-
-def _rested(fact: Rested, _: Told) -> Line:
-    icon, css = _ENDS.get(fact.state.value, ("alert-octagon", "is-failed"))
-    words = (fact.outcome or fact.state.value).replace("_", " ")
-    words = "completed" if words == "clean" else words
-    return Line(icon, css, "", f"Over: {words}")
-
-
-def _stepped(fact: StepEntered, told: Told) -> Line:
-    step = told.step(fact.step)
-    if isinstance(step, Gate):
-        return Line("hand-stop", "is-awaiting", "", "Waits at a gate for a person")
-    if isinstance(step, Bake):
-        text = f"Bakes for {step.seconds:g} s: accepted targets are watched"
-        return Line("hourglass", "", "", text)
-    return Line("hourglass", "", "", "Waits before the next step")
-
-
-def _because(
-    fact: Held
-    | Resumed
-    | AbortAsked
-    | RollBackAsked
-    | GateDecided
-    | WaitCut
-    | PromotedFully,
-) -> str:
-    return f": “{fact.reason}”" if fact.reason else ""
-
-
-_ENDS = {
-    "completed": ("circle-check", "is-ok"),
-    "rolled_back": ("arrow-back-up", "is-rolled"),
-    "cancelled": ("ban", "is-cancelled"),
-}
-_SAYS: dict[type[Fact], Callable[[Any, Told], Line | None]] = {
-    Started: _started,
-    StepEntered: _stepped,
-    StepSkipped: _passed_over,
-    GateDecided: _decided,
-    WaitCut: _cut,
-    PromotedFully: _fully,
-    BatchOpened: _opened,
-    BatchClosed: _closed,
-    OperationsMoved: _moved,
-    TargetsDrifted: _drifted,
-    Held: _held,
-    Resumed: _resumed,
-    AbortAsked: _aborted,
-    Halted: _halted,
-    RollBackAsked: _roll_back,
-    RollbackPlanned: _planned,
-    Rested: _rested,
-}

@@ -9,7 +9,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
 from deployctl.models import Deployment, Event, Operation
-from deployctl.queries.feed import counted
+from deployctl.queries.sentences import counted
 from strategies.progress import Progress
 from strategies.states import Direction, Intent
 

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from deployctl.models import Deployment, Operation
 from deployctl.models.deployments import LIVE_STATES
 from deployctl.queries import looks
-from deployctl.queries.feed import halt_words
+from deployctl.queries.sentences import halt_words
 from strategies import wire
 from strategies.states import AT_REST, LIVE, WAITING
 

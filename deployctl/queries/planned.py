@@ -8,7 +8,7 @@ from typing import Any
 
 from deployctl.models import Target
 from deployctl.queries.differences import sketch
-from deployctl.queries.feed import counted
+from deployctl.queries.sentences import counted
 from deployctl.queries.staged import staged
 from strategies.plan import Plan
 from strategies.preview import Preview, ordinal, preview

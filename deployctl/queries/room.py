@@ -6,22 +6,23 @@ It reads; who may press which button is the web's affair.
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
 from typing import Any
 
 from django.db import connection
 from django.db.models import Count
 
 from deployctl.models import Deployment, Operation
-from deployctl.queries import feed, grid, halts, looks, people, slots, stages
+from deployctl.queries import feed, grid, halts, looks, slots, stages
 from deployctl.queries.batches import batches
+from deployctl.queries.counters import counters
 from deployctl.queries.plans import course_of
-from deployctl.queries.workers import unserved, workers
+from deployctl.queries.sentences import counted
+from deployctl.queries.upcoming import upcoming
+from deployctl.queries.workers import workers
 from deployctl.templatetags.deployctl import CELLS
 from strategies import wire
 from strategies.progress import Progress
 from strategies.states import Direction
-from strategies.steps import Bake, Delay, Range, Shift
 
 _NAMED = ("application", "environment", "version", "created_by")
 #: How many kinds of errors are told apart.
@@ -97,8 +98,8 @@ def summary(deployment_id: int) -> dict[str, Any]:
         "rail": stages.rail(progress),
         "gate": stages.decision(progress),
         "slots": slots.slots(row, progress),
-        "counters": _counters(progress),
-        "next": _next(row, progress),
+        "counters": counters(progress),
+        "next": upcoming(row, progress),
         "batches": batches(row, progress),
         "failures": {} if stopped else _failures(row),
         "zones": [_zone(name, counts) for name, counts in zones.items()],
@@ -195,131 +196,6 @@ def from_version(row: Deployment) -> str:
     return most["from_version"] or "nothing"
 
 
-def _counters(p: Progress) -> dict[str, Any]:
-    whole, back = p.whole, p.back
-    limits = p.course.limits
-    failed_small = (
-        ("within the threshold" if limits.accepts_failures else "any number tolerated")
-        if limits.max_failures is None
-        else f"{limits.max_failures:,} tolerated"
-    )
-    entries = [
-        _entry("In flight", p.open, f"of {limits.parallelism:,} at most"),
-        _entry("Failed", whole.failed, failed_small, "failed" if whole.failed else ""),
-        _entry("Not touched" if p.rest else "Waiting", whole.pending),
-        _entry("Available", p.available, f"floor {p.floor:,}"),
-    ]
-    doubt = whole.unknown + back.unknown
-    if doubt:
-        entries.append(_entry("Unknown", doubt, "being probed", "unknown"))
-    person = whole.unresolved + back.unresolved
-    if person:
-        entries.append(_entry("Need a person", person, "", "unresolved"))
-    if whole.skipped:
-        entries.append(_entry("Skipped", whole.skipped))
-    return {"lead": _lead(p), "entries": entries}
-
-
-def _lead(p: Progress) -> dict[str, Any]:
-    if p.delay_until is not None and p.hold is None and p.rest is None:
-        return {"label": "Next batch in", "until_at": p.delay_until}
-    bakes = isinstance(p.current, Bake) and p.hold is None and p.rest is None
-    if bakes and p.entered_at is not None and isinstance(p.current, Bake):
-        until_at = p.after(p.entered_at, p.current.seconds)
-        return {"label": "Bake ends in", "until_at": until_at}
-    if p.return_planned:
-        done = p.back.succeeded + p.back.skipped
-        return {
-            "label": "Restored",
-            "value": f"{done:,}",
-            "small": f"of {p.back.total:,}",
-        }
-    done = p.whole.succeeded + p.whole.skipped
-    return {"label": "Updated", "value": f"{done:,}", "small": f"of {p.course.work:,}"}
-
-
-def _entry(label: str, value: int, small: str = "", state: str = "") -> dict[str, Any]:
-    return {"label": label, "value": f"{value:,}", "small": small, "state": state}
-
-
-def _next(row: Deployment, p: Progress) -> list[dict[str, str]]:
-    if p.rest is not None:
-        return _ended(row, p)
-    if row.progress is None:
-        return [{"when": "Now", "what": "It waits to be started."}]
-    limits = p.course.limits
-    if p.return_planned or row.state == "rolling_back":
-        lines = [("Now", f"Touched targets go back, {limits.parallelism:,} at a time.")]
-    elif p.hold is not None:
-        lines = [("Now", "Nothing: it is paused."), ("On resume", "It goes on here.")]
-    else:
-        lines = _going_on(p)
-    if limits.max_failures is not None and not p.return_planned:
-        more = max(0, limits.max_failures + 1 - p.whole.failed)
-        after = {"rollback": "rolls back", "freeze": "halts and stays"}
-        what = after.get(limits.on_failure, "halts")
-        lines.append(("If", f"{feed.counted(more, 'more failure')}: it {what}."))
-    works = p.return_planned or isinstance(p.current, Range)
-    if p.progress_by is not None and p.hold is None and works:
-        minutes = timedelta(seconds=limits.progress_seconds)
-        lines.append(("If", f"Nothing becomes healthy for {minutes}: it halts."))
-    lines = [*_unserved(row, p), *lines]
-    return [{"when": when, "what": what} for when, what in lines]
-
-
-def _going_on(p: Progress) -> list[tuple[str, str]]:
-    if p.gate is not None:
-        what = stages.what_next(p)
-        return [
-            ("Now", f"It waits at a gate for {people.ROLE}."),
-            ("If promoted", f"{what}."),
-        ]
-    if isinstance(p.current, Bake | Delay):
-        says = "watches" if isinstance(p.current, Bake) else "waits"
-        return [
-            ("Now", f"It {says}: no target is claimed."),
-            ("Then", stages.follows(p)),
-        ]
-    if isinstance(p.current, Shift):
-        return [("Now", f"Traffic is led to {p.current.to_slot}.")]
-    numbers = grid.batch_numbers(p.course)
-    number = numbers.get((p.step, p.batch), len(numbers))
-    batch = f"Batch {number:,} of {len(numbers):,}."
-    if p.delay_until is not None:
-        return [("Now", "It waits: no target is claimed."), ("Then", batch)]
-    if (p.step, p.batch + 1) in numbers:
-        then = f"Batch {number + 1:,}, when all of it is healthy."
-        return [("Now", batch), ("Then", then)]
-    return [("Now", batch), ("Then", stages.follows(p))]
-
-
-def _unserved(row: Deployment, p: Progress) -> list[tuple[str, str]]:
-    """Return what waits because nobody can reach it; asked only when nothing moves."""
-    if p.hold is not None or p.open > p.whole.unknown + p.back.unknown:
-        return []
-    return [
-        ("Waits", f"{feed.counted(n)} for a worker that has {kind!r}; none beats.")
-        for kind, n in unserved(row.pk)
-    ]
-
-
-def _ended(row: Deployment, p: Progress) -> list[dict[str, str]]:
-    version = row.version.version
-    whole, back = p.whole, p.back
-    on = whole.succeeded + whole.skipped
-    lines = []
-    if p.return_planned:
-        restored = back.succeeded + back.skipped
-        lines.append(("Restored", f"{restored:,} of {back.total:,} touched targets."))
-    else:
-        lines.append((version, f"{feed.counted(on)} run it."))
-    if whole.pending:
-        lines.append(
-            ("Untouched", f"{feed.counted(whole.pending)} were never claimed.")
-        )
-    return [{"when": when, "what": what} for when, what in lines]
-
-
 def _failures(row: Deployment) -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -341,8 +217,8 @@ def _failures(row: Deployment) -> dict[str, Any]:
             for error, count, output, zones in cursor.fetchall()
         ]
     count = sum(group["count"] for group in groups)
-    kinds = feed.counted(len(groups), "error")
-    return {"title": f"{feed.counted(count)} failed, {kinds}", "groups": groups}
+    kinds = counted(len(groups), "error")
+    return {"title": f"{counted(count)} failed, {kinds}", "groups": groups}
 
 
 def _zone(name: str, counts: Counter[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from deployctl.queries import people
-from deployctl.queries.feed import counted
+from deployctl.queries.sentences import counted
 from strategies.progress import Progress
 from strategies.shares import BASIS_POINTS, Share
 from strategies.steps import Bake, Delay, Deploy, Gate, Shift, Step, Verify

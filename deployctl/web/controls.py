@@ -11,7 +11,7 @@ from uuid import uuid4
 from django.http import HttpRequest
 
 from deployctl.queries import room, stages
-from deployctl.queries.feed import counted
+from deployctl.queries.sentences import counted
 from deployctl.web.shell import by
 from strategies.progress import Progress
 from strategies.states import Intent, State

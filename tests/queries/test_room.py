@@ -8,7 +8,7 @@ import pytest
 
 from deployctl import frames
 from deployctl.models import Deployment, Operation
-from deployctl.queries import feed, grid, looks, room
+from deployctl.queries import feed, grid, looks, room, sentences
 from deployctl.queries.plans import course_of
 from strategies.messages import BatchClosed, Halted, Held, OperationsMoved, Rested
 from strategies.states import Direction, OperationState, State
@@ -159,7 +159,7 @@ def test_the_feed_tells_the_story_newest_first(place: Place) -> None:
     assert seqs == sorted(seqs, reverse=True)
 
 
-TOLD = feed.Told({(0, n): n + 1 for n in range(10)}, {3: (1, "web-03")})
+TOLD = sentences.Told({(0, n): n + 1 for n in range(10)}, {3: (1, "web-03")})
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ TOLD = feed.Told({(0, n): n + 1 for n in range(10)}, {3: (1, "web-03")})
     ],
 )
 def test_each_fact_is_a_sentence(fact: object, sentence: str) -> None:
-    assert [line.text for line in feed.lines([fact], TOLD)] == [sentence]  # type: ignore[list-item]
+    assert [line.text for line in sentences.lines([fact], TOLD)] == [sentence]  # type: ignore[list-item]
 
 
 def test_bars_count_every_target_once() -> None:

@@ -9,7 +9,9 @@ from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
 from deployctl.models import Deployment, Event, Operation
-from deployctl.queries.sentences import counted
+from deployctl.queries.sentences import counted, required_bp, share_left
+from deployctl.templatetags.deployctl import percent
+from strategies.messages import Halted
 from strategies.progress import Progress
 from strategies.states import Direction, Intent
 
@@ -22,7 +24,6 @@ _RULES = {
     "whole_batch_failed": "a whole batch failed",
     "progress_deadline": "time without progress",
     "floor": "targets that must stay available",
-    "success_threshold": "failed targets of a stage, or of all that has begun",
     "shift_failed": "traffic that could not be led over",
     "gate_limit": "time that a person had to decide",
     "targets_failed": "failed targets before traffic was to be led to them",
@@ -40,18 +41,12 @@ def halt(row: Deployment, progress: Progress) -> dict[str, Any] | None:
     if record is None:
         return None
     evidence = _evidence(row, list(record.positions))
-    seconds = record.rule in ("progress_deadline", "gate_limit")
-    unit = " s" if seconds else ""
     failed = progress.whole.failed
     return {
         "at": _halted_at(row),
         "title": f"Halted by rule {record.rule.replace('_', ' ')}",
         "lede": _lede(row, progress, evidence),
-        "rule": _RULES.get(record.rule, record.rule),
-        "observed": f"{record.observed:,}{unit}",
-        "threshold": f"{record.threshold:,}{unit} tolerated"
-        if record.rule != "floor"
-        else f"{record.threshold:,} or more",
+        **_measured(record, progress),
         "sample": _SAMPLES.get(record.rule) or f"of {counted(record.sample)}",
         "at_rest": progress.rest is not None,
         "choices": _choices(progress),
@@ -60,6 +55,24 @@ def halt(row: Deployment, progress: Progress) -> dict[str, Any] | None:
         "evidence_total": failed,
         "done": _done(row, progress),
     }
+
+
+def _measured(record: Halted, progress: Progress) -> dict[str, str]:
+    """Return {rule, observed, threshold} in the unit in which the rule was given."""
+    seen, limit = f"{record.observed:,}", f"{record.threshold:,}"
+    rule = _RULES.get(record.rule, record.rule)
+    required = required_bp(progress.course.steps)
+    if record.rule == "success_threshold" and required is not None:
+        return {
+            "rule": f"{percent(required)} of a stage, and of all so far, must succeed",
+            "observed": f"{percent(share_left(record))} at most: {seen} failed",
+            "threshold": f"{percent(required)}: {limit} may fail",
+        }
+    if record.rule == "floor":
+        return {"rule": rule, "observed": seen, "threshold": f"{limit} or more"}
+    unit = " s" if record.rule in ("progress_deadline", "gate_limit") else ""
+    threshold = f"{limit}{unit} tolerated"
+    return {"rule": rule, "observed": f"{seen}{unit}", "threshold": threshold}
 
 
 def _halted_at(row: Deployment) -> datetime | None:

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from deployctl.models import Deployment, Operation
 from deployctl.models.deployments import LIVE_STATES
 from deployctl.queries import looks
+from deployctl.queries.plans import course_of
 from deployctl.queries.sentences import halt_words
 from strategies import wire
 from strategies.states import AT_REST, LIVE, WAITING
@@ -111,7 +112,7 @@ def why(row: Deployment) -> str:
         by = row.hold.get("rule") or row.hold.get("by")
         return f"paused by {by}" + (f": {reason}" if reason else "")
     if row.halt:
-        return halt_words(wire.load(row.halt))
+        return halt_words(wire.load(row.halt), course_of(row.plan_id).steps)
     return row.reason.replace("_", " ")
 
 

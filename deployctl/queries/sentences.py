@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from deployctl.templatetags.deployctl import percent
 from strategies.messages import (
     AbortAsked,
     BatchClosed,
@@ -25,8 +26,9 @@ from strategies.messages import (
     TargetsDrifted,
     WaitCut,
 )
+from strategies.shares import BASIS_POINTS
 from strategies.states import Direction, Kind, OperationState
-from strategies.steps import Bake, Gate, Shift, Step
+from strategies.steps import Bake, Deploy, Gate, Shift, Step
 
 #: So many targets are named; of more, only their number is said.
 MOST_NAMED = 3
@@ -193,13 +195,23 @@ def _aborted(fact: AbortAsked, _: Told) -> Line:
     return Line("ban", "is-cancelled", fact.by, f"aborted it{_because(fact)}")
 
 
-def _halted(fact: Halted, _: Told) -> Line:
-    return Line("alert-octagon", "is-failed", "", halt_words(fact))
+def _halted(fact: Halted, told: Told) -> Line:
+    return Line("alert-octagon", "is-failed", "", halt_words(fact, told.steps))
 
 
-def halt_words(halt: Halted) -> str:
-    """Return a halt as one sentence: what was observed, tolerated, and of how many."""
+def halt_words(halt: Halted, steps: Sequence[Step]) -> str:
+    """Return a halt as one sentence: what was observed, tolerated, and of how many.
+
+    `steps` are the plan's: they say which part of the targets had to succeed.
+    """
     seen, limit, sample = halt.observed, halt.threshold, halt.sample
+    required = required_bp(steps)
+    if halt.rule == "success_threshold" and required is not None and sample:
+        most = percent(share_left(halt))
+        return (
+            f"Halted: {most} at most could succeed, {percent(required)} had to;"
+            f" {seen:,} failed of {sample:,}"
+        )
     if halt.rule == "progress_deadline":
         return f"Halted: no target became healthy for {limit:,} s"
     if halt.rule == "floor":
@@ -209,6 +221,20 @@ def halt_words(halt: Halted) -> str:
     if halt.rule == "shift_failed":
         return "Halted: traffic could not be led to the other slot"
     return f"Halted: {seen:,} failed, {limit:,} tolerated, of {sample:,}"
+
+
+def required_bp(steps: Sequence[Step]) -> int | None:
+    """Return which part of a stage must succeed, in basis points, if a plan says so."""
+    given = (step.min_success_bp for step in steps if isinstance(step, Deploy))
+    return next((bp for bp in given if bp is not None), None)
+
+
+def share_left(halt: Halted) -> int:
+    """Return which part of a halt's sample could still succeed, in basis points, cut.
+
+    Never rounded up: it stays under the threshold that it missed.
+    """
+    return BASIS_POINTS * max(0, halt.sample - halt.observed) // max(1, halt.sample)
 
 
 def _roll_back(fact: RollBackAsked, _: Told) -> Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from django.db.models.functions import Now
 from deployctl.models import Deployment, Operation
 from deployctl.models.deployments import LIVE_STATES
 from deployctl.queries import looks
+from deployctl.queries.lineage import children, how
 from deployctl.queries.plans import course_of
 from deployctl.queries.sentences import halt_words
 from strategies import wire
@@ -41,7 +43,7 @@ def listed(filters: Filters) -> QuerySet[Deployment]:
     first = aimed.order_by("position")
     found = (
         Deployment.objects.select_related(
-            "application", "environment", "version", "created_by"
+            "application", "environment", "version", "created_by", "parent"
         )
         .annotate(from_version=Subquery(first.values("from_version")[:1]))
         .order_by("-pk")
@@ -82,7 +84,15 @@ def line(row: Any) -> dict[str, Any]:
         "started_at": row.started_at,
         "took_seconds": _seconds(row.rested_at - row.started_at) if ended else None,
         "reason": row.why,
+        "parent": {"id": row.parent_id, "says": how(row)} if row.parent_id else None,
     }
+
+
+def lines(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return deployments as rows of a list, each with what came of it."""
+    told = [line(row) for row in rows]
+    came = children(each["id"] for each in told)
+    return [{**each, "children": came.get(each["id"], [])} for each in told]
 
 
 def _seconds(took: timedelta) -> float:

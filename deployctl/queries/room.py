@@ -15,6 +15,7 @@ from deployctl.models import Deployment, Operation
 from deployctl.queries import feed, grid, halts, looks, slots, stages
 from deployctl.queries.batches import batches
 from deployctl.queries.counters import counters
+from deployctl.queries.lineage import kin
 from deployctl.queries.plans import course_of
 from deployctl.queries.sentences import counted
 from deployctl.queries.upcoming import upcoming
@@ -24,7 +25,7 @@ from strategies import wire
 from strategies.progress import Progress
 from strategies.states import Direction
 
-_NAMED = ("application", "environment", "version", "created_by")
+_NAMED = ("application", "environment", "version", "created_by", "parent")
 #: How many kinds of errors are told apart.
 MOST_GROUPS = 8
 
@@ -177,7 +178,7 @@ def told(row: Deployment, progress: Progress, zone_count: int) -> dict[str, Any]
         "plan_hash": row.plan_id,
         "reason": row.why,
         "ticket": "",
-        "parent_id": row.parent_id,
+        **kin(row),
         "seq": row.seq,
         "control_version": row.control_version,
         "at_rest": at_rest,

@@ -27,7 +27,7 @@ def deployment_list(request: HttpRequest) -> HttpResponse:
     filters = history.Filters(**{name: text(request, name) for name in words})
     rows, page = paged(request, history.listed(filters), history.PAGE)
     context = {
-        "deployments": [history.line(row) for row in rows],
+        "deployments": history.lines(rows),
         "total": page["total"],
         "filters": filters,
         "choices": {

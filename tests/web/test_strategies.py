@@ -130,6 +130,24 @@ def test_what_failed_is_retried_in_a_linked_deployment(
         "pressed twice, started once"
     )
     assert linked.operations.count() == 1
+    here, there = f"/deployments/{deployment.pk}/", f"/deployments/{linked.pk}/"
+    assert f'retry of <a class="link" href="{here}"' in page(alice, linked)
+    assert f'retry in <a class="link" href="{there}"' in page(alice, deployment)
+    listed = alice.get("/deployments/").content.decode()
+    assert f'retry of <a class="link" href="{here}"' in listed
+    assert f'retry in <a class="link" href="{there}"' in listed
     Hand(linked).finish()
     assert alice.post(path, data)["Location"] == answer["Location"], "also when done"
     assert alice.post(path, {"command": "explode"}).status_code == 404
+
+
+def test_a_way_back_is_told_from_a_retry(place: Place, alice: Client) -> None:
+    versions.register_version(place.application, "1.0", by=place.by)
+    deployment = started(place, "rolling", batch_size=8)
+    Hand(deployment).finish()
+    path = f"/deployments/{deployment.pk}/follow/"
+    data = {"command": "take_back", "idempotency_key": "back", "reason": "try"}
+    alice.post(path, data)
+    linked = Deployment.objects.get(parent=deployment)
+    assert "way back of" in page(alice, linked)
+    assert "way back in" in page(alice, deployment)

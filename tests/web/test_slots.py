@@ -13,6 +13,7 @@ from deployctl import frames
 from deployctl.models import Deployment, Router, Target
 from deployctl.queries import room, slots
 from deployctl.services import commands
+from strategies.states import OperationState
 from tests.services.slotted import slotted, started
 from tests.support.fleet import person
 from tests.support.rooms import Hand
@@ -93,3 +94,17 @@ def test_slots_say_where_traffic_goes(tmp_path: Path, alice: Client, db: None) -
     cells = {position for move in look.moves for position in move}
     assert cells == {0, 1}, "a switch is no cell"
     assert "Traffic goes to green, read back" in look.html["room-feed"]
+
+
+def test_the_room_of_a_switch_that_failed_is_shown(
+    tmp_path: Path, alice: Client, db: None
+) -> None:
+    """The evidence of this halt is the router, which has no page of its own."""
+    deployment = started(slotted(1, tmp_path), "blue_green")
+    hand, by = Hand(deployment), person()
+    hand.finish()
+    commands.press(deployment.pk, "promote", by=by, key="k", expected=seen(deployment))
+    hand.report(hand.claim(), OperationState.FAILED, "no answer")
+    shown = page(alice, deployment)
+    assert "Halted by rule shift failed" in shown
+    assert "the router" in shown

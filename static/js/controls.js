@@ -9,6 +9,7 @@
   const ANSWERS = new Set([200, 400, 403, 404, 409, 422, 423]);
   let wanted = room.dataset.controlVersion;
   let fetching = false;
+  let pressing = false;
 
   const openDialog = () => document.querySelector("#actions dialog[open]");
   const isTyping = () => [...document.querySelectorAll("#unresolved textarea")]
@@ -32,19 +33,25 @@
     return true;
   }
 
+  // Buttons are not changed under a finger, nor a dialog under its reader.
+  function isInHand() {
+    const dialog = openDialog();
+    if (dialog) dialog.querySelector("[data-changed]").hidden = false;
+    return Boolean(dialog) || pressing;
+  }
+
+  const isOld = () => wanted !== document.getElementById("actions").dataset.controlVersion;
+
   async function refresh(version) {
     wanted = String(version ?? wanted);
-    const dialog = openDialog();
-    if (dialog) {
-      dialog.querySelector("[data-changed]").hidden = false;
-      return;
-    }
-    if (fetching) return;
+    if (isInHand() || fetching) return;
     fetching = true;
     const asked = wanted;
     try {
       const answer = await fetch(room.dataset.actions, { headers: { "HX-Request": "true" } });
-      if (answer.ok && !answer.redirected) show(await answer.text());
+      const html = await answer.text();
+      // It may have been taken in hand while this was under way.
+      if (answer.ok && !answer.redirected && !isInHand()) show(html);
     } catch {
       say("The buttons could not be loaded again. The server checks them anyway.", "paused");
     }
@@ -94,9 +101,16 @@
     if (mayPress(form.elements.command?.value)) send(form, event.submitter);
   });
 
-  // A dialog that was held open over a change gets its fresh buttons when it closes.
+  document.addEventListener("pointerdown", (event) => {
+    pressing = Boolean(event.target.closest("#actions"));
+  });
+
+  // What was held back comes when it is let go, after the click that this makes.
+  const letGo = () => setTimeout(() => { pressing = false; if (isOld()) refresh(); });
+  document.addEventListener("pointerup", () => pressing && letGo());
+  document.addEventListener("pointercancel", () => pressing && letGo());
   document.addEventListener("close", (event) => {
-    if (event.target.matches("#actions dialog") && wanted !== document.getElementById("actions").dataset.controlVersion) refresh();
+    if (event.target.matches("#actions dialog")) letGo();
   }, true);
 
   window.controls = {

@@ -49,6 +49,7 @@ def start(page: Page) -> int:
     room = page.locator("#room")
     expect(room.or_(refused)).to_be_visible(timeout=30_000)
     assert not refused.count(), refused.inner_text()
+    page.wait_for_function("window.controls")  # Its scripts come after its text.
     return int(page.url.rstrip("/").rsplit("/", 1)[1])
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Product, until
 from tests.browser.room import cells, deploy, press, regions, says
@@ -98,3 +98,32 @@ def test_abort_asks_first_and_says_what_it_does(
     says(here, "abort")
     press(here, "roll_back", reason="back to what it was")
     says(here, "rolled back", 60)
+
+
+def test_a_dialog_is_not_taken_away_by_a_change(
+    product: Product, window: Window
+) -> None:
+    here, there = window(), window()
+    number = deploy(here, product.url, "staging", *GOOD, batch_size="1")
+    there.goto(f"{product.url}/deployments/{number}/")
+    asked: list[Route] = []
+    # The first answer comes when the test says so.
+    here.route(
+        "**/actions/",
+        lambda route: route.continue_() if asked else asked.append(route),
+    )
+    press(there, "pause")
+    # Its page has heard of the change, and waits for the buttons that go with it.
+    for _ in range(300):
+        if asked:
+            break
+        here.wait_for_timeout(100)
+    here.click("#do-abort")
+    with here.expect_response("**/actions/"):
+        asked[0].continue_()
+    here.wait_for_timeout(300)
+    expect(here.locator("#ask-abort [data-changed]")).to_be_visible()
+    here.locator("#ask-abort [data-closes]").click()
+    expect(here.locator("#do-resume")).to_be_visible()
+    press(here, "abort", reason="enough")
+    says(here, "abort")

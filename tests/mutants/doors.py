@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from deployctl.models import Deployment
-from deployctl.services import claims, journal, operations, turn
+from deployctl.services import claims, journal, operations, outcomes, turn
 from deployctl.services.turn import Turn
 from tests.mutants.edits import edit, reword
 from tests.mutants.hunts import by_test
@@ -151,7 +151,7 @@ def ended_and_still_held(patch: pytest.MonkeyPatch) -> None:
 
 def release_is_an_attempt(patch: pytest.MonkeyPatch) -> None:
     """What was given back untouched counts as tried."""
-    edit(patch, Turn._reported, ("row.attempt - released", "row.attempt"))
+    edit(patch, outcomes.change_of, ("row.attempt - released", "row.attempt"))
 
 
 # -- storing -------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from deployctl.services import commands
+from deployctl.services import commands, replies
 from tests.mutants.edits import edit
 from tests.mutants.hunts import by_test
 from tests.mutants.record import Hunt, Mutant
@@ -15,17 +15,17 @@ from tests.services import test_commands
 
 def key_is_ignored(patch: pytest.MonkeyPatch) -> None:
     """The same button pressed again is another command."""
-    edit(patch, commands._once, ("key=key).first()", "key=key, pk=0).first()"))
+    edit(patch, replies.once, ("key=key).first()", "key=key, pk=0).first()"))
 
 
 def key_without_its_body(patch: pytest.MonkeyPatch) -> None:
     """A key gives its first answer whatever is asked under it."""
-    edit(patch, commands._once, ("stored.body_hash != digest", "not digest"))
+    edit(patch, replies.once, ("stored.body_hash != digest", "not digest"))
 
 
 def key_without_its_person(patch: pytest.MonkeyPatch) -> None:
     """A key gives the answer that somebody else got."""
-    edit(patch, commands._once, ("filter(actor_id=by.user_id, key", "filter(key"))
+    edit(patch, replies.once, ("filter(actor_id=by.user_id, key", "filter(key"))
 
 
 def stale_pages_go(patch: pytest.MonkeyPatch) -> None:

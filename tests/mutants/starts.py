@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from deployctl.services import operations, perform, starting
+from deployctl.services import perform, starting, work
 from tests.mutants.edits import edit
 from tests.mutants.hunts import by_test
 from tests.mutants.record import Hunt, Mutant
@@ -20,7 +20,7 @@ def stale_plans_start(patch: pytest.MonkeyPatch) -> None:
 
 def targets_change_while_one_starts(patch: pytest.MonkeyPatch) -> None:
     """What the plan was compared with may change before the start is committed."""
-    edit(patch, operations.hold_targets, ("FOR KEY SHARE", ""))
+    edit(patch, work.hold_targets, ("FOR KEY SHARE", ""))
 
 
 def moved_routers_are_switched(patch: pytest.MonkeyPatch) -> None:

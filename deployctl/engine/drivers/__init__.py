@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from deployctl.engine.drivers.agent import AgentDriver
 from deployctl.engine.drivers.base import Driver
+from deployctl.engine.drivers.command import CommandDriver
 from deployctl.engine.drivers.simulated import SimulatedDriver
 
 __all__ = ["Drivers", "UnknownKind", "get", "kinds"]
 
 # From here only: a row in the database never names code that is then imported.
 _KINDS: dict[str, type[Driver]] = {
-    each.kind: each for each in (AgentDriver, SimulatedDriver)
+    each.kind: each for each in (AgentDriver, CommandDriver, SimulatedDriver)
 }
 
 

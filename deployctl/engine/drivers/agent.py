@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from deployctl.engine import clean, reach
+from deployctl.engine.drivers.answers import probe_in, read_object
 from deployctl.engine.drivers.base import (
     Abilities,
     Applied,
@@ -85,7 +86,7 @@ class AgentDriver(Driver):
             raise _stale(answer)
         if answer.status != 200:
             raise ProbeFailed(answer.message)
-        return _probe_in(answer.body)
+        return probe_in(answer.body)
 
     async def apply(
         self, target: TargetRef, *, version: str, fence: int, seconds: float
@@ -145,11 +146,8 @@ class AgentDriver(Driver):
         data = None if body is None else json.dumps(body).encode("ascii")
         headers = _authorization(target)
         status, raw = await self._fetch(method, url, seconds, headers, data)
-        try:
-            read = json.loads(raw)
-        except (ValueError, RecursionError):
-            raise Lost("the answer makes no sense", sent=True) from None
-        if not isinstance(read, dict):
+        read = read_object(raw)
+        if read is None:
             raise Lost(f"HTTP {status} without an agent's answer", sent=True)
         return _Answer(status, read)
 
@@ -198,20 +196,6 @@ def _authorization(target: TargetRef) -> dict[str, str]:
 def _stale(answer: _Answer) -> StaleFence:
     heard = answer.body.get("fence")
     return StaleFence(answer.message, heard=heard if type(heard) is int else None)
-
-
-def _probe_in(body: Mapping[str, Any]) -> Probe:
-    version, healthy = body.get("version"), body.get("healthy")
-    if not isinstance(healthy, bool) or not (
-        version is None or (isinstance(version, str) and version)
-    ):
-        raise ProbeFailed("the answer makes no sense")
-    detail = body.get("detail")
-    return Probe(
-        version=None if version is None else clean.line(version, limit=128),
-        healthy=healthy,
-        detail=clean.line(detail) if isinstance(detail, str) else "",
-    )
 
 
 def _applied_in(body: Mapping[str, Any], version: str, fence: int) -> Applied:

@@ -1,6 +1,7 @@
 """The conformance kit: what every kind of target must do, whatever it is made of.
 
-A case gets a `Subject`. A new kind is added to `test_conformance.py`, nothing else.
+A case gets a `Subject`. A new kind is added to `test_conformance.py`, nothing else:
+`CASES` for every kind, `FENCED` for those that say that they check the fence.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pytest
 from deployctl.engine.drivers.base import (
     Applied,
     Driver,
+    NotSent,
     OutcomeUnknown,
     Probe,
     ProbeFailed,
@@ -22,18 +24,20 @@ from deployctl.engine.drivers.base import (
     TargetRef,
 )
 
-#: How long an apply takes on a slow target.
-SLOW_SECONDS = 0.4
-
 
 class Subject(ABC):
-    """A driver, fresh targets at version 1.0, and their own record of effects."""
+    """A driver, fresh targets at version 1.0, and their own record of effects.
+
+    Attributes:
+        slow_seconds: how long an apply takes on a slow target.
+    """
 
     driver: Driver
+    slow_seconds = 0.4
 
     @abstractmethod
     def target(self, *, slow: bool = False) -> TargetRef:
-        """Return a target that no case has used; a slow one takes `SLOW_SECONDS`."""
+        """Return a target that no case has used; a slow one takes `slow_seconds`."""
 
     @abstractmethod
     def effects(self, target: TargetRef) -> list[str]:
@@ -63,6 +67,31 @@ class Subject(ABC):
             # The witness is a file, which nobody can wait on.
             while len(self.started(target)) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+
+
+async def its_settings_have_no_problems(subject: Subject) -> None:
+    target = subject.target()
+    assert subject.driver.problems(target.address, target.settings) == {}
+
+
+async def a_foreign_setting_is_a_problem(subject: Subject) -> None:
+    target = subject.target()
+    settings = {**target.settings, "colour": "red"}
+    assert list(subject.driver.problems(target.address, settings)) == ["colour"]
+
+
+async def each_target_is_its_own(subject: Subject) -> None:
+    one, other = subject.target(), subject.target()
+    assert (await subject.apply(one, "2.0", 1)).ok
+    assert (await subject.probe(other)).version == "1.0"
+    assert subject.effects(other) == []
+
+
+async def it_goes_back_as_it_came(subject: Subject) -> None:
+    target = subject.target()
+    assert (await subject.apply(target, "2.0", 1)).ok
+    assert (await subject.apply(target, "1.0", 2)).ok
+    assert (await subject.probe(target)).version == "1.0"
 
 
 async def probe_says_version_and_health(subject: Subject) -> None:
@@ -147,7 +176,7 @@ async def a_probe_with_a_fence_fails_while_an_effect_runs(subject: Subject) -> N
     running = asyncio.create_task(subject.apply(target, "2.0", 5))
     await subject.until_started(target)
     with pytest.raises(ProbeFailed):
-        await subject.probe(target, fence=6, seconds=SLOW_SECONDS / 4)
+        await subject.probe(target, fence=6, seconds=subject.slow_seconds / 4)
     assert (await running).ok
 
 
@@ -155,7 +184,7 @@ async def a_probe_without_a_fence_does_not_wait(subject: Subject) -> None:
     target = subject.target(slow=True)
     running = asyncio.create_task(subject.apply(target, "2.0", 5))
     await subject.until_started(target)
-    await subject.probe(target, seconds=SLOW_SECONDS / 2)
+    await subject.probe(target, seconds=subject.slow_seconds / 2)
     assert not running.done()
     await running
 
@@ -165,7 +194,7 @@ async def who_waited_and_was_overtaken_is_refused(subject: Subject) -> None:
     first = asyncio.create_task(subject.apply(target, "2.0", 5))
     await subject.until_started(target)
     waiting = asyncio.create_task(subject.apply(target, "3.0", 6))
-    await asyncio.sleep(SLOW_SECONDS / 4)
+    await asyncio.sleep(subject.slow_seconds / 4)
     await subject.probe(target, fence=7)
     with pytest.raises(StaleFence):
         await waiting
@@ -188,28 +217,49 @@ async def effects_never_overlap(subject: Subject) -> None:
 
 async def an_apply_that_takes_too_long_is_not_done(subject: Subject) -> None:
     target = subject.target(slow=True)
-    # It may say that it does not know; it may not say that it is done.
-    with contextlib.suppress(OutcomeUnknown):
-        assert not (await subject.apply(target, "2.0", 1, SLOW_SECONDS / 2)).ok
+    # It may say that it does not know, or never began; not that it is done.
+    with contextlib.suppress(OutcomeUnknown, NotSent):
+        assert not (await subject.apply(target, "2.0", 1, subject.slow_seconds / 2)).ok
     assert (await subject.probe(target, fence=2)).version != "2.0"
+
+
+async def nothing_goes_on_after_the_deadline(subject: Subject) -> None:
+    target = subject.target(slow=True)
+    with contextlib.suppress(OutcomeUnknown, NotSent):
+        await subject.apply(target, "2.0", 1, subject.slow_seconds / 2)
+    await asyncio.sleep(subject.slow_seconds)
+    assert (await subject.probe(target)).version != "2.0"
 
 
 Case = Callable[[Subject], Awaitable[None]]
 
 CASES: tuple[Case, ...] = (
+    its_settings_have_no_problems,
+    a_foreign_setting_is_a_problem,
     probe_says_version_and_health,
+    each_target_is_its_own,
     apply_brings_the_version,
+    it_goes_back_as_it_came,
+    a_probe_without_a_fence_promises_nothing,
+    a_probe_without_a_fence_does_not_wait,
+    an_apply_that_takes_too_long_is_not_done,
+    nothing_goes_on_after_the_deadline,
+)
+
+FENCED: tuple[Case, ...] = (
     apply_refuses_a_lower_fence,
     a_probe_with_a_fence_is_a_promise,
     a_probe_with_a_lower_fence_is_refused,
-    a_probe_without_a_fence_promises_nothing,
     the_same_fence_gets_the_stored_answer,
     the_same_fence_joins_a_running_apply,
     one_fence_is_never_two_versions,
     a_probe_with_a_fence_waits_for_a_running_effect,
     a_probe_with_a_fence_fails_while_an_effect_runs,
-    a_probe_without_a_fence_does_not_wait,
     who_waited_and_was_overtaken_is_refused,
     effects_never_overlap,
-    an_apply_that_takes_too_long_is_not_done,
 )
+
+
+def cases_of(driver: type[Driver]) -> tuple[Case, ...]:
+    """Return what a kind must do, by what it says that it can."""
+    return CASES + FENCED if driver.abilities.checks_fence else CASES

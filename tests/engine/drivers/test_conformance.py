@@ -10,22 +10,26 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from deployctl.engine import drivers
 from deployctl.engine.drivers.agent import AgentDriver
 from deployctl.engine.drivers.base import Applied, Probe, TargetRef
+from deployctl.engine.drivers.command import CommandDriver
 from deployctl.engine.drivers.simulated import Device, Fleet, SimulatedDriver
 from tests.engine.drivers import kit
 from tests.engine.drivers.agents import Agents
 
 
 class SimulatedSubject(kit.Subject):
-    def __init__(self, directory: Path, driver: type[SimulatedDriver]) -> None:
+    def __init__(
+        self, directory: Path, driver: type[SimulatedDriver] = SimulatedDriver
+    ) -> None:
         self.fleet = Fleet()
         self.path = directory / "simulated.jsonl"
         self.fleet.log_to(str(self.path))
         self.driver = driver(self.fleet)
 
     def target(self, *, slow: bool = False) -> TargetRef:
-        latency = kit.SLOW_SECONDS if slow else 0
+        latency = self.slow_seconds if slow else 0
         settings = {"version": "1.0", "latency_seconds": latency}
         name = uuid.uuid4().hex
         return TargetRef(id=name, name=name, address="", settings=settings)
@@ -59,10 +63,44 @@ class AgentSubject(kit.Subject):
 _NEXT: dict[str, list[int]] = {}
 
 
+#: What kubectl or ansible would be: a file with the version, another with the effects.
+TOOL = """#!/bin/sh -e
+if [ "$3" = probe ]; then exec cat "$1"; fi
+echo "started $DEPLOYCTL_FENCE" >>"$1.log"
+sleep "$2"
+printf %s "$4" >"$1"
+echo "ended $DEPLOYCTL_FENCE" >>"$1.log"
+"""
+
+
+class CommandSubject(kit.Subject):
+    slow_seconds = 1.0  # beside which starting a program is nothing
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.tool = directory / "tool"
+        self.tool.write_text(TOOL)
+        self.tool.chmod(0o700)
+        self.driver = CommandDriver()
+
+    def target(self, *, slow: bool = False) -> TargetRef:
+        name = uuid.uuid4().hex
+        file = self.directory / f"{name}.version"
+        file.write_text("1.0")
+        seconds = str(self.slow_seconds if slow else 0)
+        argv = [str(self.tool), "{address}", seconds]
+        settings = {"probe": [*argv, "probe"], "apply": [*argv, "apply", "{version}"]}
+        return TargetRef(name, name, str(file), settings)
+
+    def effects(self, target: TargetRef) -> list[str]:
+        log = Path(f"{target.address}.log")
+        return log.read_text().splitlines() if log.exists() else []
+
+
 @pytest.fixture(scope="module")
 def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agents]:
-    count = len(kit.CASES)
-    slow = [{"apply_seconds": kit.SLOW_SECONDS} for _ in range(count)]
+    count = 2 * len(kit.CASES + kit.FENCED)
+    slow = [{"apply_seconds": AgentSubject.slow_seconds} for _ in range(count)]
     directory = tmp_path_factory.mktemp("agents")
     running = Agents(directory, *({} for _ in range(count)), *slow).start()
     _NEXT.update(fast=list(range(count)), slow=list(range(count, 2 * count)))
@@ -70,15 +108,29 @@ def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agents]:
     running.stop()
 
 
-@pytest_asyncio.fixture(params=["simulated", "agent"])
+SUBJECTS = {
+    "agent": AgentSubject,
+    "command": CommandSubject,
+    "simulated": SimulatedSubject,
+}
+
+
+def test_the_kit_knows_every_kind() -> None:
+    assert set(SUBJECTS) == set(drivers.kinds())
+
+
+def _kinds_and_cases() -> Iterator[pytest.ParameterSet]:
+    for kind in SUBJECTS:
+        for case in kit.cases_of(drivers.get(kind)):
+            yield pytest.param(kind, case, id=f"{kind}-{case.__name__}")
+
+
+@pytest_asyncio.fixture
 async def subject(
-    request: pytest.FixtureRequest, tmp_path: Path
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[kit.Subject]:
-    made: kit.Subject
-    if request.param == "agent":
-        made = AgentSubject(request.getfixturevalue("agents"))
-    else:
-        made = SimulatedSubject(tmp_path, SimulatedDriver)
+    given = request.getfixturevalue("agents") if kind == "agent" else tmp_path
+    made: kit.Subject = SUBJECTS[kind](given)
     yield made
     await made.driver.close()
     if isinstance(made, SimulatedSubject):
@@ -86,8 +138,8 @@ async def subject(
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("case", kit.CASES, ids=lambda case: case.__name__)
-async def test_kind(subject: kit.Subject, case: kit.Case) -> None:
+@pytest.mark.parametrize(("kind", "case"), list(_kinds_and_cases()))
+async def test_kind(kind: str, subject: kit.Subject, case: kit.Case) -> None:
     await case(subject)
 
 

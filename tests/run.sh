@@ -30,5 +30,18 @@ else
     echo "*** it installed here. Install it, or name one with CHROMIUM=/path." >&2
 fi
 
+# Routers are tested with the load balancers themselves.
+for package in haproxy nginx-light; do
+    program=/usr/sbin/${package%-light}
+    [ -x "$program" ] && continue
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "Installing $package for the routers' tests ..."
+        { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y \
+            --no-install-recommends "$package"; } >/dev/null 2>&1
+    fi
+    [ -x "$program" ] ||
+        echo "*** SKIPPING the tests with $package: it is not installed." >&2
+done
+
 make lint || exit 1
 exec "$python" -m pytest -n "${JOBS:-2}" --dist loadgroup "$@"

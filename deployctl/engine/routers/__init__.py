@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from deployctl.engine.routers.base import Router
 from deployctl.engine.routers.command import CommandRouter
+from deployctl.engine.routers.haproxy import HaproxyRouter
 from deployctl.engine.routers.simulated import SimulatedRouter
 
 __all__ = ["Routers", "UnknownRouterKind", "get", "kinds"]
 
 # From here only: a row in the database never names code that is then imported.
 _KINDS: dict[str, type[Router]] = {
-    each.kind: each for each in (CommandRouter, SimulatedRouter)
+    each.kind: each for each in (CommandRouter, HaproxyRouter, SimulatedRouter)
 }
 
 

@@ -44,6 +44,14 @@ class Subject(ABC):
     def lead(self, router: RouterRef, slot: str) -> None:
         """Lead traffic to a slot as somebody else would."""
 
+    @abstractmethod
+    def restart(self, router: RouterRef) -> None:
+        """End what leads the traffic, and start it again from what it had kept."""
+
+    async def close(self) -> None:
+        """Close the driver, and end what the routers are made of."""
+        await self.driver.close()
+
     async def read(
         self, router: RouterRef, fence: int | None = None, seconds: float = 5
     ) -> Reading:
@@ -116,6 +124,23 @@ async def a_slot_that_is_neither_is_read_as_none(subject: Subject) -> None:
     reading = await subject.read(router)
     assert reading.serving is None
     assert "canary" in reading.detail
+
+
+async def a_restart_before_a_switch_changes_nothing(subject: Subject) -> None:
+    router = subject.router()
+    assert (await subject.read(router)).serving == "blue"
+    subject.restart(router)
+    assert (await subject.read(router)).serving == "blue"
+    assert (await subject.switch(router)).ok
+    assert (await subject.read(router)).serving == "green"
+
+
+async def a_switch_outlives_a_restart(subject: Subject) -> None:
+    router = subject.router()
+    assert (await subject.switch(router)).ok
+    subject.restart(router)
+    assert (await subject.read(router)).serving == "green"
+    assert subject.switches(router) == ["green"]
 
 
 async def each_router_is_its_own(subject: Subject) -> None:
@@ -202,6 +227,8 @@ CASES: tuple[Case, ...] = (
     a_switch_to_what_serves_is_done_already,
     what_serves_something_else_is_left_alone,
     a_slot_that_is_neither_is_read_as_none,
+    a_restart_before_a_switch_changes_nothing,
+    a_switch_outlives_a_restart,
     each_router_is_its_own,
     a_refusal_is_said_and_nothing_is_done,
     reading_back_shows_a_lie,

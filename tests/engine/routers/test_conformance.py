@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from deployctl.engine.routers.command import CommandRouter
 from deployctl.engine.routers.simulated import SimulatedRouter
 from deployctl.launch.processes import is_running
 from tests.engine.routers import kit
+from tests.engine.routers.haproxies import HaproxySubject
 
 #: A load balancer for one machine: a file with what it serves, another with its log.
 BALANCER = """
@@ -74,6 +75,9 @@ class SimulatedSubject(kit.Subject):
         state = {"serving": slot, "promised": 0, "log": []}
         Path(str(router.settings["file"])).write_text(json.dumps(state))
 
+    def restart(self, router: RouterRef) -> None:
+        """Nothing of it runs: its file is all that it is."""
+
 
 class CommandSubject(kit.Subject):
     """Routers behind a small script, which keeps a file for each."""
@@ -103,20 +107,31 @@ class CommandSubject(kit.Subject):
     def lead(self, router: RouterRef, slot: str) -> None:
         self.file(router, "slot").write_text(slot)
 
+    def restart(self, router: RouterRef) -> None:
+        """Nothing of it runs: its file is all that it is."""
 
-SUBJECTS: dict[str, type[SimulatedSubject] | type[CommandSubject]] = {
+
+SUBJECTS: dict[str, Callable[[Path], kit.Subject]] = {
     "simulated": SimulatedSubject,
     "command": CommandSubject,
+    "haproxy": HaproxySubject,
 }
+#: These start programs.
+STARTING = ("haproxy",)
 
 
-@pytest_asyncio.fixture(params=list(SUBJECTS))
+@pytest_asyncio.fixture(
+    params=[
+        pytest.param(kind, marks=[pytest.mark.serial] if kind in STARTING else [])
+        for kind in SUBJECTS
+    ]
+)
 async def subject(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[kit.Subject]:
     made = SUBJECTS[request.param](tmp_path)
     yield made
-    await made.driver.close()
+    await made.close()
 
 
 def test_the_kit_knows_every_kind() -> None:

@@ -1,0 +1,142 @@
+"""HAProxy as the conformance kit's subject, with somebody between it and the driver."""
+
+from __future__ import annotations
+
+import itertools
+import select
+import socket
+import threading
+import time
+import uuid
+from pathlib import Path
+
+from deployctl.engine.routers.base import RouterRef
+from deployctl.engine.routers.haproxy import HaproxyRouter
+from tests.engine.routers import kit
+from tests.support.balancers import Haproxy, free_ports
+
+
+class Between:
+    """Hands commands on to an HAProxy and writes down each switch that was done.
+
+    Faults: `refusing` hands a switch on for a key that HAProxy has not; `lying` says
+    yes to it and hands nothing on; `slow` hands it on late, if somebody still waits;
+    `mute` hands it on and never answers; `endless` answers for ever; `dripping` does so
+    slowly; `binary` answers what is no text; `cut` closes in the middle of an answer;
+    `deaf` never answers anything.
+    """
+
+    def __init__(self, path: Path, behind: str, key: str, fault: str) -> None:
+        self.path, self.behind, self.key, self.fault = path, behind, key, fault
+        self.switches: list[str] = []
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(path))
+        self._listening.listen(64)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                line, _ = self._listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=[line], daemon=True).start()
+
+    def _answer(self, line: socket.socket) -> None:
+        with line:
+            command = line.recv(4096).decode()
+            try:
+                self._act(line, command, switching=command.startswith("set map"))
+            except OSError:
+                return  # Nobody waits any more.
+
+    def _act(self, line: socket.socket, command: str, *, switching: bool) -> None:
+        if self.fault in ("endless", "dripping", "deaf"):
+            self._hold(line)
+        elif self.fault == "binary":
+            line.sendall(bytes(range(256)) + b"\n\n")
+        elif switching and self.fault == "lying":
+            line.sendall(b"\n")
+        elif switching and self.fault == "slow" and _left(line, kit.SLOW_SECONDS):
+            return
+        else:
+            other = f"no-{self.key}" if self.fault == "refusing" else self.key
+            said = self._handed_on(command.replace(f" {self.key} ", f" {other} "))
+            if switching and said == b"\n":
+                self.switches.append(command.split()[-1])
+            if switching and self.fault == "mute":
+                _left(line, 60)
+            else:
+                line.sendall(said[:-4] if self.fault == "cut" else said)
+
+    def _hold(self, line: socket.socket) -> None:
+        while not _left(line, 0.05 if self.fault == "dripping" else 0):
+            if self.fault == "deaf":
+                _left(line, 60)
+            else:
+                line.sendall(b"x" * (1 if self.fault == "dripping" else 65_536))
+
+    def _handed_on(self, command: str) -> bytes:
+        with socket.socket(socket.AF_UNIX) as behind:
+            behind.connect(self.behind)
+            behind.sendall(command.encode())
+            return b"".join(iter(lambda: behind.recv(65_536), b""))
+
+
+def _left(line: socket.socket, seconds: float) -> bool:
+    """Whether the other side hangs up within so many seconds."""
+    end = time.monotonic() + seconds
+    ready, _, _ = select.select([line], [], [], max(0.0, end - time.monotonic()))
+    return bool(ready) and not line.recv(1)
+
+
+class HaproxySubject(kit.Subject):
+    """Keys in the map of one HAProxy, which an ordinary user runs."""
+
+    def __init__(self, directory: Path) -> None:
+        self.driver = HaproxyRouter()
+        slots = dict(zip(kit.SLOTS, (free_ports(3), free_ports(3)), strict=True))
+        self.haproxy = Haproxy(slots, ordinary_user=True)
+        self.haproxy.start()
+        self._between: dict[str, Between] = {}
+        self._led: dict[str, str] = {}
+        self._numbers = itertools.count()
+
+    async def close(self) -> None:
+        await super().close()
+        for each in self._between.values():
+            each.close()
+        self.haproxy.remove()
+        assert not self.haproxy.folder.exists()
+
+    def router(self, fault: str = "") -> RouterRef:
+        key = uuid.uuid4().hex
+        with self.haproxy.map.open("a") as entries:
+            entries.write(f"{key} blue\n")
+        self.haproxy.asked(f"add map {self.haproxy.map} {key} blue")
+        path = self.haproxy.folder / f"{next(self._numbers)}.sock"
+        behind = self.haproxy.socket
+        if fault != "unreachable":
+            self._between[key] = Between(path, behind, key, fault)
+        file = str(self.haproxy.map)
+        settings = {"address": str(path), "map": file, "key": key, "map_file": file}
+        return RouterRef(key, key, kit.SLOTS, settings)
+
+    def switches(self, router: RouterRef) -> list[str]:
+        done = self._between[router.name].switches
+        # Its own word, beside what was written down: the last switch is what it does.
+        last = done[-1:] or [self._led.get(router.name, "blue")]
+        assert [self.haproxy.serves(router.name)] == last
+        return done
+
+    def lead(self, router: RouterRef, slot: str) -> None:
+        self.haproxy.asked(f"set map {self.haproxy.map} {router.name} {slot}")
+        self._led[router.name] = slot
+
+    def restart(self, router: RouterRef) -> None:
+        self.haproxy.restart()

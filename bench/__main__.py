@@ -26,7 +26,7 @@ def main() -> int:
         postgres.start()
         assert postgres.process is not None
         to = prepare_database(postgres.superuser_url)
-        postgres.places.make_secret_key()
+        postgres.places.make_keys()
         given = _environment(folder, to, postgres.process.pid)
         _run([str(ROOT / "manage.py"), "migrate", "--verbosity=0"], given, to.owner)
         status = _run(["-m", "bench.round", *sys.argv[1:]], given, to.owner)

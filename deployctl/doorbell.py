@@ -13,6 +13,9 @@ import psycopg
 from django.db import connection
 
 CHANNEL = "deployctl_bell"
+#: Rung in place of a deployment's id, which is never 0: what an environment may reach
+#: has changed, its secrets or its addresses.
+REACH = 0
 #: A listener that lost its connection tries again after this, in seconds.
 RECONNECT_SECONDS = 1.0
 
@@ -21,6 +24,11 @@ def ring(deployment_id: int, seq: int) -> None:
     """Ring inside the caller's transaction; it is heard when that commits."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{deployment_id}:{seq}"])
+
+
+def ring_reach() -> None:
+    """Ring, as `ring`, for workers: what they know of secrets and addresses is old."""
+    ring(REACH, 0)
 
 
 async def listen(conninfo: str) -> AsyncIterator[tuple[int, int] | None]:

@@ -20,6 +20,10 @@ HTTPS = env.flag("HTTPS")
 SECRET_KEY_FILE = Path(env.text("SECRET_KEY_FILE", str(DATA_DIR / "secret-key")))
 # Empty when there is no file yet: Django then refuses to sign anything.
 SECRET_KEY = SECRET_KEY_FILE.read_text().strip() if SECRET_KEY_FILE.is_file() else ""
+# What opens the secrets of drivers; read when it is needed, see services/sealing.py.
+SECRETS_KEY_FILE = Path(
+    env.text("DEPLOYCTL_SECRETS_KEY_FILE", str(DATA_DIR / "secrets-key"))
+)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 # -- the application ---------------------------------------------------------------

@@ -38,6 +38,11 @@ class Places:
         return self.data / "secret-key"
 
     @property
+    def secrets_key(self) -> Path:
+        """The file with the key that opens the secrets of drivers."""
+        return self.data / "secrets-key"
+
+    @property
     def sockets(self) -> Path:
         """A folder for PostgreSQL's socket: under DATA_DIR when its path is short.
 
@@ -76,16 +81,20 @@ class Places:
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         return handle
 
-    def make_secret_key(self) -> None:
-        """Write a signing key at the first start; later starts keep it."""
-        try:
-            handle = os.open(
-                self.secret_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600
-            )
-        except FileExistsError:
-            return
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(50) + "\n")
+    def make_keys(self) -> None:
+        """Write both keys at the first start; later starts keep them."""
+        make_once(self.secret_key, secrets.token_urlsafe(50))
+        make_once(self.secrets_key, secrets.token_urlsafe(32))
+
+
+def make_once(path: Path, content: str) -> None:
+    """Write a file that only this user reads, unless it is there."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(handle, "w") as file:
+        file.write(content + "\n")
 
 
 def make_private(folder: Path) -> None:

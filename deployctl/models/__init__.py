@@ -7,6 +7,7 @@ from deployctl.models.deployments import Command, Deployment, Event, Operation, 
 from deployctl.models.fleet import Application, Environment, Target, Version
 from deployctl.models.people import Attempts
 from deployctl.models.routers import Router
+from deployctl.models.secrets import Secret
 from deployctl.models.workers import Worker
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Operation",
     "Plan",
     "Router",
+    "Secret",
     "Target",
     "Version",
     "Worker",

@@ -6,9 +6,11 @@ the core.
 
 from __future__ import annotations
 
+import getpass
+import socket
 from dataclasses import dataclass
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 
 from deployctl.queries.people import may_act
 
@@ -41,6 +43,29 @@ def actor_of(user: AbstractBaseUser | AnonymousUser, source: str = "") -> Actor:
         may_act=may_act(user),
         source=source,
     )
+
+
+def at_terminal(name: str | None = None) -> Actor:
+    """Return who runs a command: the account of that name, else of their login's.
+
+    Somebody else's login is nobody's account; they are then the one person who may act,
+    if there is only one.
+
+    Raises:
+        NotAllowed: there is no such account, or nobody was named among many.
+    """
+    login = getpass.getuser()
+    users = User.objects.filter(is_active=True)
+    user = users.filter(username=name or login).first()
+    if user is None and name is None:
+        staff = list(users.filter(is_staff=True)[:2])
+        user = staff[0] if len(staff) == 1 else None
+    if user is None:
+        raise NotAllowed(
+            f"There is no account {name or login}; say who you are with --by."
+            " Nothing was changed."
+        )
+    return actor_of(user, source=f"terminal of {login} at {socket.gethostname()}"[:200])
 
 
 def require(by: Actor, verb: str, place: str) -> None:

@@ -48,7 +48,7 @@ class Server:
         self.postgres.start()
         if not (self.folder / "secret-key").exists():
             migrate(prepare_database(self.superuser_url, TEMPLATE), self.folder)
-            self.postgres.places.make_secret_key()
+            self.postgres.places.make_keys()
 
     def stop(self) -> None:
         """Stop it as an administrator would: at once, breaking connections."""

@@ -62,7 +62,7 @@ class Command(BaseCommand):
         places = Places(settings.DATA_DIR)
         places.make()
         places.lock()
-        places.make_secret_key()
+        places.make_keys()
         host = environment.text("HOST", "127.0.0.1")
         port = choose_port(host, environment.text("PORT"))
         addresses = self.find_database(supervisor, places)

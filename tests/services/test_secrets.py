@@ -1,0 +1,297 @@
+"""Secrets: whose they are, who names them, what is told of them, and their rotation."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from deployctl.models import Audit, Secret
+from deployctl.queries.secrets import listed
+from deployctl.services import fleet, routers, sealing, secrets
+from deployctl.services.people import NotAllowed
+from deployctl.services.secrets import Page, Refused
+from tests.support.fleet import Place, person, simulated
+
+pytestmark = pytest.mark.django_db
+
+CANARY = "canary-4711"
+
+
+def new_key() -> str:
+    """Return a key as people write it."""
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+@pytest.fixture(autouse=True)
+def keys(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of keys, with one in it."""
+    monkeypatch.delenv(sealing.VARIABLE, raising=False)
+    settings.SECRETS_KEY_FILE = tmp_path / "secrets-key"
+    settings.SECRETS_KEY_FILE.write_text(new_key())
+    return tmp_path / "secrets-key"
+
+
+@pytest.fixture
+def place() -> Place:
+    """One target that names the secret `token`."""
+    return Place(simulated(1, token="token"))
+
+
+def values() -> dict[tuple[int | None, str], str | None]:
+    """Return what a worker would know."""
+    return {(each.environment_id, each.name): each.value for each in secrets.opened()}
+
+
+def command(*words: str) -> str:
+    """Run `manage.py secret`, and return what it prints."""
+    said = io.StringIO()
+    call_command("secret", *words, stdout=said)
+    return said.getvalue()
+
+
+class TestSet:
+    def test_one_of_an_environment_and_one_of_all(self, place: Place) -> None:
+        here = place.environment
+        secrets.set_secret("token", f" {CANARY}\n", here, by=place.by)
+        secrets.set_secret("token", "for all", None, by=place.by)
+        assert values() == {(here.pk, "token"): CANARY, (None, "token"): "for all"}
+
+    def test_again_is_another_value_in_the_same_row(self, place: Place) -> None:
+        first = secrets.set_secret("token", "one", None, by=place.by)
+        second = secrets.set_secret("token", "two", None, by=place.by)
+        assert first.pk == second.pk
+        assert first.tag != second.tag
+        assert values() == {(None, "token"): "two"}
+        done = Audit.objects.order_by("pk").filter(object_type="secret")
+        assert [each.action for each in done] == ["secret.added", "secret.changed"]
+
+    def test_nobody_who_may_only_look(self, place: Place) -> None:
+        charlie = person("charlie", staff=False)
+        for work in (
+            lambda: secrets.set_secret("token", CANARY, None, by=charlie),
+            lambda: secrets.remove_secret("token", None, by=charlie),
+            lambda: secrets.rotate(by=charlie),
+        ):
+            with pytest.raises(NotAllowed):
+                work()
+        assert not Secret.objects.exists()
+
+    @pytest.mark.parametrize("name", ["", "../x", "A", "a b", "x" * 65, "a\n", '"'])
+    def test_names_that_are_none(self, place: Place, name: str) -> None:
+        with pytest.raises(Refused, match="name"):
+            secrets.set_secret(name, CANARY, None, by=place.by)
+
+    @pytest.mark.parametrize("value", ["", "  \n", "canary\0", "canary" * 20_000])
+    def test_values_that_are_none(self, place: Place, value: str) -> None:
+        with pytest.raises(Refused) as said:
+            secrets.set_secret("token", value, None, by=place.by)
+        assert "canary" not in str(said.value)
+        assert not Secret.objects.exists()
+
+    def test_without_a_key_nothing_is_stored(self, place: Place, keys: Path) -> None:
+        keys.unlink()
+        with pytest.raises(sealing.NoKey, match="Nothing was changed"):
+            secrets.set_secret("token", CANARY, None, by=place.by)
+        assert not Secret.objects.exists()
+
+    def test_pressed_twice_is_set_once(self, place: Place) -> None:
+        once = Page("key-1", "")
+        for _ in range(2):
+            row = secrets.set_secret("token", "one", None, by=place.by, page=once)
+            assert row.revision == 1
+
+    def test_a_page_that_is_out_of_date(self, place: Place) -> None:
+        bo = person("bo")
+        tag = secrets.set_secret("other", "one", None, by=place.by).tag
+        secrets.set_secret("other", "two", None, by=bo)
+        for seen in (tag, ""):
+            page = Page("key-2", seen)
+            with pytest.raises(Refused, match=r"set by bo at .* look again"):
+                secrets.set_secret("other", "old", None, by=place.by, page=page)
+            with pytest.raises(Refused, match="look again"):
+                secrets.remove_secret("other", None, by=place.by, page=page)
+        assert values() == {(None, "other"): "two"}
+
+    def test_a_page_that_shows_what_is_gone(self, place: Place) -> None:
+        tag = secrets.set_secret("other", "one", None, by=place.by).tag
+        secrets.remove_secret("other", None, by=place.by)
+        with pytest.raises(Refused, match="was removed"):
+            secrets.set_secret(
+                "other", "two", None, by=place.by, page=Page("key-3", tag)
+            )
+        assert not secrets.remove_secret(
+            "other", None, by=place.by, page=Page("key-4", tag)
+        )
+
+
+class TestSealed:
+    def test_copied_to_another_row_it_does_not_open(self, place: Place) -> None:
+        here = place.environment
+        mine = secrets.set_secret("token", CANARY, here, by=place.by)
+        for other in (
+            secrets.set_secret("token", "x", None, by=place.by),
+            secrets.set_secret("other", "x", here, by=place.by),
+        ):
+            Secret.objects.filter(pk=other.pk).update(sealed=mine.sealed)
+            found = {each.name: each for each in secrets.opened() if each.value is None}
+            assert "does not open in its row" in found[other.name].problem
+
+    def test_moved_to_another_environment_it_does_not_open(self, place: Place) -> None:
+        there = fleet.add_environment("elsewhere", by=place.by)
+        row = secrets.set_secret("token", CANARY, place.environment, by=place.by)
+        for environment in (there, None):
+            Secret.objects.filter(pk=row.pk).update(environment=environment)
+            assert set(values().values()) == {None}
+
+    def test_a_list_does_not_even_read_what_is_sealed(self, place: Place) -> None:
+        secrets.set_secret("token", CANARY, None, by=place.by)
+        (row,) = listed()
+        assert "sealed" in row.get_deferred_fields()
+
+
+class TestRemoval:
+    def test_not_while_a_target_names_it(self, place: Place) -> None:
+        here, by = place.environment, place.by
+        secrets.set_secret("token", CANARY, here, by=by)
+        with pytest.raises(Refused, match=f"target t0 in {here.name}"):
+            secrets.remove_secret("token", here, by=by)
+        place.targets[0].settings = {"checks": [{"deep": ["token"]}]}
+        place.targets[0].save()
+        with pytest.raises(Refused, match="Nothing was changed"):
+            secrets.remove_secret("token", here, by=by)
+        place.targets[0].settings = {"token": "tokens", "x": 5}
+        place.targets[0].save()
+        assert secrets.remove_secret("token", here, by=by)
+        assert not secrets.remove_secret("token", here, by=by)
+        assert Audit.objects.filter(action="secret.removed").count() == 1
+
+    def test_not_while_a_router_names_it(self, place: Place) -> None:
+        where = place.application, place.environment
+        given = {"password": "door"}
+        router = routers.add_router(*where, "simulated", ("a", "b"), given, by=place.by)
+        secrets.set_secret("door", CANARY, place.environment, by=place.by)
+        with pytest.raises(Refused, match=str(router)):
+            secrets.remove_secret("door", place.environment, by=place.by)
+
+    def test_the_one_for_all_while_an_environment_has_no_own(
+        self, place: Place
+    ) -> None:
+        secrets.set_secret("token", CANARY, None, by=place.by)
+        with pytest.raises(Refused, match="target t0"):
+            secrets.remove_secret("token", None, by=place.by)
+        secrets.set_secret("token", CANARY, place.environment, by=place.by)
+        assert secrets.remove_secret("token", None, by=place.by)
+
+    def test_who_names_it_elsewhere_does_not_hold_it(self, place: Place) -> None:
+        there = fleet.add_environment("elsewhere", by=place.by)
+        secrets.set_secret("token", CANARY, there, by=place.by)
+        assert secrets.remove_secret("token", there, by=place.by)
+
+
+class TestRotation:
+    def test_all_under_the_newest_key_in_batches(
+        self, place: Place, keys: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(secrets, "BATCH", 2)
+        for number in range(5):
+            secrets.set_secret(f"s{number}", f"v{number}", None, by=place.by)
+        before = values()
+        keys.write_text(f"{new_key()}\n{keys.read_text()}")
+        done = secrets.rotate(by=place.by)
+        assert (done.count, done.left) == (5, [])
+        newest = sealing.keys().newest.id
+        assert set(Secret.objects.values_list("key_id", flat=True)) == {newest}
+        entries = Audit.objects.filter(action="secrets.rotated")
+        assert [each.after for each in entries.order_by("pk")] == [
+            {"secrets": count, "key": newest} for count in (2, 2, 1)
+        ]
+        keys.write_text(keys.read_text().split()[0])
+        assert values() == before
+        assert secrets.rotate(by=place.by).count == 0
+
+    def test_killed_in_between_it_goes_on(
+        self, place: Place, keys: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(secrets, "BATCH", 2)
+        for number in range(5):
+            secrets.set_secret(f"s{number}", f"v{number}", None, by=place.by)
+        keys.write_text(f"{new_key()}\n{keys.read_text()}")
+        real = secrets.audit.record
+
+        def dies_at_the_third(*given: object, after: dict[str, int], **more: object):
+            if after["secrets"] == 1:
+                raise KeyboardInterrupt
+            real(*given, after=after, **more)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(secrets.audit, "record", dies_at_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            secrets.rotate(by=place.by)
+        monkeypatch.undo()
+        assert secrets.rotate(by=place.by).count == 1
+        assert None not in values().values()
+
+    def test_what_does_not_open_is_left_and_said(
+        self, place: Place, keys: Path
+    ) -> None:
+        lost = secrets.set_secret("lost", CANARY, None, by=place.by)
+        keys.write_text(new_key())
+        secrets.set_secret("kept", CANARY, None, by=place.by)
+        keys.write_text(f"{new_key()} {keys.read_text()}")
+        done = secrets.rotate(by=place.by)
+        assert done.count == 1
+        assert [lost.key_id in why and "lost" in why for why in done.left] == [True]
+
+
+class TestCommand:
+    def test_a_value_from_stdin(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f"{CANARY}\n"))
+        here = place.environment.name
+        said = command("set", "token", "--env", here)
+        assert said == f"token is set for {here}.\n"
+        assert values() == {(place.environment.pk, "token"): CANARY}
+        said = command("list")
+        row = Secret.objects.get()
+        assert said.split("\t")[:2] == ["token", here]
+        assert said.rstrip().split("\t")[3:] == ["ana", row.key_id]
+        assert CANARY not in said
+
+    def test_a_value_is_no_argument(self, place: Place) -> None:
+        with pytest.raises(CommandError, match="unrecognized"):
+            command("set", "token", CANARY)
+        assert not Secret.objects.exists()
+
+    def test_removing_says_who_names_it(self, place: Place) -> None:
+        secrets.set_secret("token", CANARY, None, by=place.by)
+        with pytest.raises(CommandError, match="target t0"):
+            command("remove", "token")
+        assert command("remove", "none") == "none was not set for every environment.\n"
+
+    def test_an_environment_that_is_none(self, place: Place) -> None:
+        with pytest.raises(CommandError, match="no environment nowhere"):
+            command("remove", "token", "--env", "nowhere")
+
+    def test_somebody_has_to_be_there(self, place: Place) -> None:
+        person("bo")
+        with pytest.raises(CommandError, match="--by"):
+            command("rotate")
+        person("charlie", staff=False)
+        with pytest.raises(CommandError, match="may look but not rotate"):
+            command("rotate", "--by", "charlie")
+        assert command("rotate", "--by", "bo") == "0 sealed with the newest key.\n"
+
+    def test_rotating_fails_when_something_is_left(
+        self, place: Place, keys: Path
+    ) -> None:
+        secrets.set_secret("lost", CANARY, None, by=place.by)
+        keys.write_text(new_key())
+        with pytest.raises(CommandError, match="lost needs the key"):
+            command("rotate")

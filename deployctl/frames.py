@@ -178,7 +178,7 @@ def _now(row: Deployment) -> tuple[dict[str, Any], dict[str, str]]:
         "at": at.isoformat() if at else None,
     }
     units = dict(UNITS)
-    if len(context["batches"]["rows"]) > MOST_COLUMNS:
+    if len(context["heads"]) > MOST_COLUMNS:
         del units["room-stages"]  # the board is too wide to be shown, and so its head
     return head, {unit: render_to_string(name, context) for unit, name in units.items()}
 

@@ -19,7 +19,7 @@ MOST_NAMED = 12
 
 
 def batches(row: Deployment, progress: Progress) -> dict[str, Any]:
-    """Return {says, rows} as the batch table, the tiles and the board's head ask."""
+    """Return {says, rows} for the table or the tiles, and {letters} by step."""
     spans = grid.batches(progress.course)
     now = _current(progress, len(spans))
     first = max(0, min(now - MOST_ROWS // 2, len(spans) - MOST_ROWS))
@@ -32,7 +32,10 @@ def batches(row: Deployment, progress: Progress) -> dict[str, Any]:
         _line(number, span, counted.get(keys[number]), names, now, progress)
         for number, span in shown
     ]
-    return {"says": _says(progress, now), "rows": rows}
+    letters: dict[int, Counter[str]] = {}
+    for (step, _), (found, _) in counted.items():
+        letters.setdefault(step, Counter()).update(found)
+    return {"says": _says(progress, now), "rows": rows, "letters": letters}
 
 
 def _counted(

@@ -54,6 +54,24 @@ def batches(course: Course) -> list[tuple[int, int]]:
     ]
 
 
+def stages(course: Course) -> list[int]:
+    """Return the numbers of the steps that people count as stages of targets."""
+    return [
+        number
+        for number, step in enumerate(course.steps)
+        if isinstance(step, Deploy | Verify) and step.stop > step.start
+    ]
+
+
+def columns(course: Course) -> list[tuple[int, int]]:
+    """Return (start, stop) of each column of the board: a stage, or a batch of one."""
+    numbers = stages(course)
+    if len(numbers) < 2:
+        return batches(course)
+    ranges = [course.steps[number] for number in numbers]
+    return [(r.start, r.stop) for r in ranges if isinstance(r, Deploy | Verify)]
+
+
 def batch_numbers(course: Course) -> dict[tuple[int, int], int]:
     """Return the number that people see, from 1, by (step, batch) of the machine."""
     keys = [
@@ -69,7 +87,7 @@ def cells(row: Deployment, course: Course, states: str) -> list[dict[str, Any]]:
     """Return one dict a target, as the board wants them; for small fleets only."""
     number = {
         position: count
-        for count, (start, stop) in enumerate(batches(course), 1)
+        for count, (start, stop) in enumerate(columns(course), 1)
         for position in range(start, stop)
     }
     return [
@@ -78,7 +96,7 @@ def cells(row: Deployment, course: Course, states: str) -> list[dict[str, Any]]:
             "target_id": target_id,
             "name": name,
             "zone": zone,
-            "batch": number[position],
+            "column": number[position],
             "letter": states[position],
         }
         for position, target_id, name, zone in _targets(row)

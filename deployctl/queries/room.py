@@ -15,6 +15,7 @@ from deployctl.models import Deployment, Operation
 from deployctl.queries import feed, grid, halts, looks, slots, stages
 from deployctl.queries.batches import batches
 from deployctl.queries.counters import counters
+from deployctl.queries.heads import heads
 from deployctl.queries.lineage import kin
 from deployctl.queries.plans import course_of
 from deployctl.queries.sentences import counted
@@ -91,6 +92,7 @@ def summary(deployment_id: int) -> dict[str, Any]:
     zones = grid.zones(row) if row.progress is not None else {}
     letters = sum(zones.values(), Counter())
     stopped = halts.halt(row, progress)
+    told_batches = batches(row, progress)
     at_rest = progress.rest is not None
     return {
         "deployment": told(row, progress, len([zone for zone in zones if zone])),
@@ -101,7 +103,8 @@ def summary(deployment_id: int) -> dict[str, Any]:
         "slots": slots.slots(row, progress),
         "counters": counters(progress),
         "next": upcoming(row, progress),
-        "batches": batches(row, progress),
+        "batches": told_batches,
+        "heads": heads(progress, told_batches),
         "failures": {} if stopped else _failures(row),
         "zones": [_zone(name, counts) for name, counts in zones.items()],
         "workers": at_work(row),

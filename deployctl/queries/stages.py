@@ -19,25 +19,28 @@ from strategies.steps import Bake, Delay, Deploy, Gate, Shift, Step, Verify
 def rail(progress: Progress) -> list[dict[str, Any]]:
     """Return the steps in order as {name, text, state, says, until_at}.
 
-    A plan that is one range of targets has no rail: its batches say it all.
+    Only a plan that switches traffic has one: the stages of all others are the head of
+    the board.
     """
     steps = progress.course.steps
-    if len(steps) < 2:
+    if not progress.course.shifts:
         return []
     return [_stop(progress, number, step) for number, step in enumerate(steps)]
 
 
 def _stop(p: Progress, number: int, step: Step) -> dict[str, Any]:
     name, text = _words(step)
-    state, says = _state(p, number, step)
+    stands, says = state(p, number)
     is_now = number == p.step and p.rest is None
-    until_at = _until(p, step) if is_now else None
-    stop = {"name": name, "text": text, "state": state, "says": says}
+    until_at = until(p) if is_now else None
+    stop = {"name": name, "text": text, "state": stands, "says": says}
     return {**stop, "is_now": is_now, "until_at": until_at}
 
 
-def _state(p: Progress, number: int, step: Step) -> tuple[str, str]:
+def state(p: Progress, number: int) -> tuple[str, str]:
+    """Return (state, words) of a step."""
     if number < p.step:
+        step = p.course.steps[number]
         is_empty = isinstance(step, Deploy) and step.start == step.stop
         return ("skipped", "passed over") if is_empty else ("succeeded", "done")
     if number > p.step:
@@ -55,7 +58,7 @@ def _words(step: Step) -> tuple[str, str]:
     if isinstance(step, Deploy):
         size = counted(step.stop - step.start)
         share = step.share_bp
-        return ("Deploy" if share is None else _percent(share)), size
+        return ("Deploy" if share is None else percent(share)), size
     if isinstance(step, Verify):
         return "Verify", counted(step.stop - step.start)
     if isinstance(step, Shift):
@@ -65,15 +68,17 @@ def _words(step: Step) -> tuple[str, str]:
     return ("Bake" if isinstance(step, Bake) else "Wait"), f"{step.seconds:g} s"
 
 
-def _percent(basis_points: int) -> str:
+def percent(basis_points: int) -> str:
+    """Return a share as people write it: "12.5 %"."""
     if basis_points == BASIS_POINTS:
         return "100 %"
     return str(Share(basis_points=basis_points).written()).replace("%", " %")
 
 
-def _until(p: Progress, step: Step) -> datetime | None:
-    """Return when a wait, or a gate's time, is over."""
-    if p.entered_at is None or p.hold is not None:
+def until(p: Progress) -> datetime | None:
+    """Return when the wait that is under way is over; None if none is."""
+    step = p.current
+    if p.entered_at is None or p.hold is not None or p.rest is not None:
         return None
     if isinstance(step, Bake | Delay):
         return p.after(p.entered_at, step.seconds)
@@ -107,7 +112,7 @@ def what_next(p: Progress) -> str:
             return f"Switch traffic to {step.to_slot}"
         if isinstance(step, Deploy) and step.stop > step.start:
             share = step.share_bp
-            return "Go on" if share is None else f"Promote to {_percent(share)}"
+            return "Go on" if share is None else f"Promote to {percent(share)}"
         if isinstance(step, Gate):
             return "Cut the wait short"
     return "Finish now"

@@ -1,4 +1,4 @@
-"""Lays grid cells out by zone and batch; knows no colours and no HTML."""
+"""Lays grid cells out by zone and column; knows no colours and no HTML."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 MOST_COLUMNS = 8
-# Two cells share a column of 26 px; a batch head needs four of them, or it clips.
+# Two cells share a column of 26 px; a head needs four of them, or it clips.
 MOST_CELL_COLUMNS = 34
 LEAST_CELL_COLUMNS = 5
 BAD = frozenset("fFgxX")
@@ -17,15 +17,15 @@ Cell = Mapping[str, Any]
 
 
 def lay_out(cells: Iterable[Cell]) -> dict[str, Any]:
-    """Cells (`position`, `name`, `zone`, `batch`, `letter`) as zones of batches.
+    """Cells (`position`, `name`, `zone`, `column`, `letter`) as zones of columns.
 
-    `mode` is "board" when the batches fit beside each other as columns, else
-    "flow". `batches` are the batch numbers in order; each of `zones` has `name`,
-    `count`, `done`, `bad` and `groups`, one list of cells a batch, empty ones kept
-    for the board and left out of the flow.
+    `mode` is "board" when the columns fit beside each other, else "flow". `columns`
+    are their numbers in order; each of `zones` has `name`, `count`, `done`, `bad` and
+    `groups`, one list of cells a column, empty ones kept for the board and left out of
+    the flow.
     """
     ordered = sorted(cells, key=lambda cell: cell["position"])
-    batches = sorted({cell["batch"] for cell in ordered})
+    columns = sorted({cell["column"] for cell in ordered})
     by_zone = {
         zone: list(members)
         for zone, members in groupby(
@@ -33,18 +33,18 @@ def lay_out(cells: Iterable[Cell]) -> dict[str, Any]:
             key=lambda cell: cell["zone"],
         )
     }
-    zones = [_zone(name, members, batches) for name, members in by_zone.items()]
-    mode = "board" if _fits(zones, len(batches)) else "flow"
+    zones = [_zone(name, members, columns) for name, members in by_zone.items()]
+    mode = "board" if _fits(zones, len(columns)) else "flow"
     if mode == "flow":
         for zone in zones:
             zone["groups"] = [group for group in zone["groups"] if group]
-    return {"mode": mode, "batches": batches, "zones": zones}
+    return {"mode": mode, "columns": columns, "zones": zones}
 
 
-def _zone(name: str, members: list[Cell], batches: list[int]) -> dict[str, Any]:
-    groups: dict[int, list[Cell]] = {batch: [] for batch in batches}
+def _zone(name: str, members: list[Cell], columns: list[int]) -> dict[str, Any]:
+    groups: dict[int, list[Cell]] = {column: [] for column in columns}
     for cell in members:
-        groups[cell["batch"]].append(cell)
+        groups[cell["column"]].append(cell)
     return {
         "name": name,
         "count": len(members),

@@ -64,7 +64,7 @@ def test_a_canary_halts_and_says_by_which_threshold(
     says(here, "halted", 60)
     says(there, "halted")
     expect(there.locator("#room-halt")).to_contain_text("success threshold")
-    expect(there.locator("#room-rail")).to_contain_text("halted here")
+    expect(there.locator("#room-stages")).to_contain_text("halted here")
     press(here, "roll_back", reason="it cannot run there")
     says(here, "rolled back", 60)
     says(there, "rolled back")

@@ -33,7 +33,9 @@ def test_a_gate_is_promoted_by_whoever_may(
     assert "do-promote" not in page(charlie, deployment)
     assert "Staff (alice, ana) may promote it." in shown
     assert "has no time limit" in shown
-    assert frames.full(deployment.pk)["html"]["room-rail"].count("<li") == 3
+    units = frames.full(deployment.pk)["html"]
+    assert "Promote to 100 %?" in units["room-rail"]
+    assert "asks a person" in units["room-stages"]
 
 
 def test_a_gate_says_until_when_it_waits_and_that_a_pause_stops_it(

@@ -36,6 +36,7 @@ UNITS: Mapping[str, str] = {
     "room-counters": "deployments/_counters.html",
     "room-stages": "deployments/_stages.html",
     "room-legend": "deployments/_legend.html",
+    "room-verdict": "deployments/_verdict.html",
     "room-failures": "deployments/_failures.html",
     "room-batches": "deployments/_batches.html",
     "room-next": "deployments/_next.html",

@@ -20,6 +20,7 @@ from deployctl.queries.lineage import kin
 from deployctl.queries.plans import course_of
 from deployctl.queries.sentences import counted
 from deployctl.queries.upcoming import upcoming
+from deployctl.queries.verdict import verdict
 from deployctl.queries.workers import workers
 from deployctl.templatetags.deployctl import CELLS
 from strategies import wire
@@ -104,6 +105,7 @@ def summary(deployment_id: int) -> dict[str, Any]:
         "counters": counters(progress),
         "next": upcoming(row, progress),
         "batches": told_batches,
+        "verdict": verdict(progress),
         "heads": heads(progress, told_batches),
         "failures": {} if stopped else _failures(row),
         "zones": [_zone(name, counts) for name, counts in zones.items()],

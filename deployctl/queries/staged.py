@@ -5,38 +5,39 @@ It words what the core has counted, and lays out one picture; it computes no cha
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from strategies.outlook import Outlook, outlook
+from deployctl.queries.sentences import counted
+from deployctl.templatetags.deployctl import duration
+from strategies.outlook import Outlook, Stop, outlook
 from strategies.plan import Plan
 from strategies.preview import Preview
 from strategies.sensitivity import Chance, one_in
-from strategies.shares import Share
+from strategies.shares import BASIS_POINTS, Share
 from strategies.stages import Stage
 from strategies.states import Kind
 
 #: The fault that the preview asks about: one that hits 1 target in 20.
 RARE = 20
-#: The picture's size, in its own units; circles have at least the smallest radius.
-WIDTH, HEIGHT, EDGE = 480, 160, 16
+#: Where the picture's axes lie in its 560 by 196; circles have at least the smallest
+#: radius.
+LEFT, RIGHT, TOP, BOTTOM = 48, 520, 24, 164
+#: So near to the left axis a circle's words stand on its right.
+ROOM = 56
 SMALLEST, LARGEST = 3, 14
 
 
 def staged(plan: Plan, seen: Preview) -> dict[str, Any]:
-    """Return {rows, rare, curve, circles, completes} of a plan with several stages.
+    """Return {rows, rare} and the picture of a plan with several stages.
 
     A plan of one stage has no rows: its batches say it all.
     """
     if len(seen.stages) < 2:
         return {"rows": []}
     expected = outlook(plan, one_in(RARE)) if plan.course.work else None
-    # A long stage is told in parts: it stops in any of these.
-    stops: dict[int, Chance] = {}
-    for stop in expected.stops if expected else ():
-        before = stops.get(stop.stage, Chance(0, stop.chance.denominator))
-        both = before.numerator + stop.chance.numerator
-        stops[stop.stage] = Chance(both, stop.chance.denominator)
+    stops = {stop.stage: stop.chance for stop in _by_stage(expected)}
     rows = [
         {
             **_row(stage),
@@ -70,29 +71,61 @@ def _missed(stage: Stage) -> str:
     return stage.finding(Fraction(1, RARE)).otherwise().written()
 
 
+def _by_stage(expected: Outlook | None) -> list[Stop]:
+    """Return one stop a stage: one of many parts stops in any of them."""
+    found: dict[int, Stop] = {}
+    for stop in expected.stops if expected else ():
+        before = found.get(stop.stage)
+        if before is not None:
+            both = before.chance.numerator + stop.chance.numerator
+            chance = Chance(both, stop.chance.denominator)
+            stop = replace(stop, start=before.start, chance=chance)
+        found[stop.stage] = stop
+    return list(found.values())
+
+
 def _picture(plan: Plan, expected: Outlook | None) -> dict[str, Any]:
-    """Return the planned curve as points, and each stop on it as a circle."""
+    """Return the planned curve as points, its axes, and a circle for each stage."""
     if expected is None or not expected.stops:
         return {"curve": "", "circles": [], "completes": ""}
     longest = max(stop.at_seconds for stop in expected.stops) or 1.0
     total = max(plan.course.work, 1)
-    points, circles = [(EDGE, HEIGHT - EDGE)], []
+    points = [(LEFT, BOTTOM)]
     for stop in expected.stops:
-        x = EDGE + (WIDTH - 2 * EDGE) * stop.at_seconds / longest
-        y = HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * min(stop.stop, total) / total
-        points += [(round(x), points[-1][1]), (round(x), round(y))]
-        chance = stop.chance.basis_points / 10_000
-        radius = SMALLEST + (LARGEST - SMALLEST) * chance**0.5
-        circles.append(
-            {
-                "x": round(x),
-                "y": round(y),
-                "r": round(radius, 1),
-                "says": f"Stage {stop.stage}: stops {stop.chance.written()} of runs",
-            }
-        )
+        x, y = _x(stop.at_seconds, longest), _y(min(stop.stop, total), total)
+        points += [(x, points[-1][1]), (x, y)]
+    circles = [_circle(stop, longest, total) for stop in _by_stage(expected)]
+    counts = sorted({0, total // 4, total // 2, 3 * total // 4, total})
+    told = "; ".join(circle["says"] for circle in circles)
     return {
         "curve": " ".join(f"{x},{y}" for x, y in points),
         "circles": circles,
+        "across": [{"y": _y(n, total), "says": f"{n:,}"} for n in counts],
+        "along": [
+            {"x": _x(longest * part / 4, longest), "says": duration(longest * part / 4)}
+            for part in range(5)
+        ],
+        "says": f"{counted(total)} in {duration(longest)} at the soonest. {told}.",
         "completes": expected.completes.written(),
     }
+
+
+def _circle(stop: Stop, longest: float, total: int) -> dict[str, Any]:
+    part = (stop.chance.basis_points / BASIS_POINTS) ** 0.5
+    x, y = _x(stop.at_seconds, longest), _y(min(stop.stop, total), total)
+    return {
+        "x": x,
+        "y": y,
+        "r": round(SMALLEST + (LARGEST - SMALLEST) * part, 1),
+        "chance": stop.chance.written(),
+        "is_left": x < LEFT + ROOM,
+        "says": f"Stage {stop.stage}: stops {stop.chance.written()} of runs",
+    }
+
+
+def _x(seconds: float, longest: float) -> int:
+    return round(LEFT + (RIGHT - LEFT) * seconds / longest)
+
+
+def _y(count: int, total: int) -> int:
+    return round(BOTTOM - (BOTTOM - TOP) * count / total)

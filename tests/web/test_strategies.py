@@ -8,12 +8,15 @@ from django.test import Client
 from deployctl.models import Deployment
 from deployctl.queries import room
 from deployctl.queries.batches import batches
-from deployctl.queries.staged import staged
+from deployctl.queries.staged import RARE, staged
 from deployctl.services import versions
 from strategies import Candidate, create_strategy
+from strategies.outlook import outlook
 from strategies.preview import preview
+from strategies.sensitivity import Chance, one_in
 from strategies.states import OperationState
 from tests.services.slotted import started
+from tests.strategies.plans import SIGHT
 from tests.support.fleet import Place
 from tests.support.rooms import Hand
 from tests.web.pages import page
@@ -98,13 +101,30 @@ def test_batches_are_counted_as_they_open_and_close(place: Place) -> None:
 
 def test_a_long_stage_stops_in_any_of_its_parts(db: None) -> None:
     """The chances of the table's rows and of getting through make a whole."""
-    fleet = [Candidate(str(n), "1.0") for n in range(200)]
-    plan = create_strategy("canary", stages="50, 100", success_threshold="90%").plan(
-        fleet, "2.0"
-    )
-    rows = staged(plan, preview(plan))["rows"]
-    assert len(rows) == 2
-    assert all(row["stops"] for row in rows)
+    green = [Candidate(str(n), "1.0", slot="green") for n in range(100)]
+    done = [Candidate(str(n), "2.0", slot="green") for n in range(100, 110)]
+    made = create_strategy("blue_green", batch_size=10, max_failures=3)
+    plan = made.plan([*green, *done], "2.0", router=SIGHT)
+    told, expected = staged(plan, preview(plan)), outlook(plan, one_in(RARE))
+    assert len([s for s in expected.stops if s.stage == 1]) == 10, "it has parts"
+    for number, row in enumerate(told["rows"][: len(told["circles"])], 1):
+        own = [s.chance for s in expected.stops if s.stage == number]
+        summed = sum(chance.numerator for chance in own)
+        assert row["stops"] == Chance(summed, own[0].denominator).written()
+        assert told["circles"][number - 1]["chance"] == row["stops"]
+
+
+def test_the_outlook_has_axes_and_says_the_same_in_words(
+    place: Place, alice: Client
+) -> None:
+    data = typed(place, "canary", stages="25, 100", stage_duration_seconds="60")
+    text = alice.post("/deployments/preview/", data).content.decode()
+    svg = text.split('<svg class="outlook"')[1].split("</svg>")[0]
+    assert ">targets</text>" in svg
+    assert [f">{n}</text>" in svg for n in (0, 2, 4, 6, 8)] == [True] * 5
+    assert "0\u00a0s</text>" in svg
+    assert "8 targets in 1\u00a0min" in svg
+    assert "Stage 1: stops" in svg
 
 
 def test_what_failed_is_retried_in_a_linked_deployment(

@@ -129,68 +129,81 @@ def _batch_closed(p: Progress, _: BatchClosed, at: datetime) -> Progress:
 
 def _operations_moved(p: Progress, fact: OperationsMoved, at: datetime) -> Progress:
     count = len(fact.positions)
-    change = (fact.was, fact.now, count)
     freed = count * (int(fact.is_available) - int(fact.was_available))
-    moved = replace(p, available=p.available + freed)
-    waited = not p.open and p.progress_by is not None and at >= p.progress_by
-    if fact.now is _S.RUNNING and waited:
-        # Nobody was at work: a fleet that waited for a worker is not late.
-        moved = replace(moved, progress_by=p.deadline(at), overdue=False)
-    if fact.now in _MADE_PROGRESS and p.rest is None:
-        moved = replace(moved, progress_by=p.deadline(at), overdue=False)
+    new: dict[str, Any] = {"available": p.available + freed}
+    if _winds_up(p, fact, at):
+        new |= {"progress_by": p.deadline(at), "overdue": False}
+    change = fact.was, fact.now, count
     if fact.effect is Kind.SHIFT:
-        return _router_moved(moved, fact, change)
-    # Pending ones on unavailable targets cost no room; they are counted apart.
-    cheap = 0
-    if fact.was is _S.PENDING and not fact.was_available:
-        cheap = -count
-    elif fact.now in (_S.PENDING, _S.RELEASED) and not fact.is_available:
-        cheap = count
-    if fact.direction is Direction.RETURN:
-        unavailable = p.return_unavailable + cheap
-        back = p.back.moved(*change)
-        return _settled_doubts(
-            replace(moved, back=back, return_unavailable=unavailable)
-        )
-    return _moved_forward(moved, fact, change, cheap)
+        new |= _router_moved(p, fact, change)
+    elif fact.direction is Direction.RETURN:
+        unavailable = p.return_unavailable + _cheap(fact, count)
+        new |= {"back": p.back.moved(*change), "return_unavailable": unavailable}
+    else:
+        new |= _moved_forward(p, fact, change)
+    return _settled_doubts(replace(p, **new))
 
 
 _Change = tuple[OperationState, OperationState, int]
 
 
+def _winds_up(p: Progress, fact: OperationsMoved, at: datetime) -> bool:
+    """Whether the progress deadline is counted anew from here."""
+    if fact.now is _S.RUNNING:
+        # Nobody was at work: a fleet that waited for a worker is not late.
+        return p.progress_by is not None and at >= p.progress_by and not p.open
+    return fact.now in _MADE_PROGRESS and p.rest is None
+
+
+def _cheap(fact: OperationsMoved, count: int) -> int:
+    """Count pending ones on unavailable targets: they cost no room."""
+    if fact.was is _S.PENDING and not fact.was_available:
+        return -count
+    comes = fact.now is _S.PENDING or fact.now is _S.RELEASED
+    return count if comes and not fact.is_available else 0
+
+
 def _moved_forward(
-    p: Progress, fact: OperationsMoved, change: _Change, cheap: int
-) -> Progress:
-    p = replace(_claimed(p, fact), whole=p.whole.moved(*change))
+    p: Progress, fact: OperationsMoved, change: _Change
+) -> dict[str, Any]:
+    new = _claimed(p, fact)
+    new["whole"] = p.whole.moved(*change)
     if fact.where != "elsewhere":
-        p = replace(p, step_tally=p.step_tally.moved(*change))
+        new["step_tally"] = p.step_tally.moved(*change)
     if fact.where == "batch" and p.opened is not None:
-        opened = replace(p.opened, unavailable=p.opened.unavailable + cheap)
-        p = replace(p, batch_tally=p.batch_tally.moved(*change), opened=opened)
-    return _settled_doubts(p)
+        new["batch_tally"] = p.batch_tally.moved(*change)
+        cheap = _cheap(fact, change[2])
+        if cheap:
+            unavailable = p.opened.unavailable + cheap
+            new["opened"] = replace(p.opened, unavailable=unavailable)
+    return new
 
 
-def _router_moved(p: Progress, fact: OperationsMoved, change: _Change) -> Progress:
+def _router_moved(
+    p: Progress, fact: OperationsMoved, change: _Change
+) -> dict[str, Any]:
     if fact.direction is Direction.RETURN:
-        return _settled_doubts(replace(p, back_shifts=p.back_shifts.moved(*change)))
-    p = replace(_claimed(p, fact), shifts=p.shifts.moved(*change))
+        return {"back_shifts": p.back_shifts.moved(*change)}
+    new = _claimed(p, fact)
+    new["shifts"] = p.shifts.moved(*change)
     if fact.where == "batch":
-        p = replace(p, batch_tally=p.batch_tally.moved(*change))
+        tally = new["batch_tally"] = p.batch_tally.moved(*change)
         # A router costs no room: pending, it may always be taken.
-        pending = p.batch_tally.pending
-        p = replace(p, opened=p.opened and replace(p.opened, unavailable=pending))
-    return _settled_doubts(p)
+        new["opened"] = p.opened and replace(p.opened, unavailable=tally.pending)
+    return new
 
 
-def _claimed(p: Progress, fact: OperationsMoved) -> Progress:
+def _claimed(p: Progress, fact: OperationsMoved) -> dict[str, Any]:
     count = len(fact.positions)
-    claimed = {_S.RUNNING: count, _S.RELEASED: -count}
-    # A subject found where it should be was claimed, but not touched.
-    claimed[_S.SKIPPED] = -count if fact.was is _S.RUNNING else 0
     if fact.effect is Kind.VERIFY:
         begun = int(fact.now not in _UNTRIED) - int(fact.was not in _UNTRIED)
-        return replace(p, looks=p.looks + count * begun)
-    return replace(p, claims=p.claims + claimed.get(fact.now, 0))
+        return {"looks": p.looks + count * begun}
+    if fact.now is _S.RUNNING:
+        return {"claims": p.claims + count}
+    # A subject found where it should be was claimed, but not touched.
+    found = fact.now is _S.SKIPPED and fact.was is _S.RUNNING
+    untouched = found or fact.now is _S.RELEASED
+    return {"claims": p.claims - count} if untouched else {}
 
 
 def _settled_doubts(p: Progress) -> Progress:

@@ -1,13 +1,12 @@
 """What passes between people, the world and the machine.
 
-Commands are asked by people and may be refused; facts have happened and may not;
-actions are what the machine asks its driver to do. They hold no behaviour.
+Commands are asked by people and may be refused; facts have happened and may not. They
+hold no behaviour; what the machine asks its driver to do are `actions`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from strategies.states import Direction, Kind, OperationState, State
@@ -68,9 +67,13 @@ Command = Pause | Resume | Abort | RollBack | Promote | PromoteFully
 
 # -- facts: it happened ---------------------------------------------------------
 
+#: So many failed operations are enough to say why it stopped.
+_EVIDENCE = 50
 #: Where an operation stands as seen from the machine: in the open batch, in an earlier
 #: batch of the open step, or elsewhere. `Progress.where` says it.
 Where = Literal["batch", "step", "elsewhere"]
+#: What a time that has passed was waited for.
+Timer = Literal["step", "delay", "progress", "gate"]
 
 
 @dataclass(frozen=True)
@@ -217,6 +220,11 @@ class Halted:
     sample: int
     positions: tuple[int, ...] = ()
 
+    @property
+    def evidence_at_most(self) -> int:
+        """How many failed operations are named as its evidence, at the most."""
+        return min(max(self.observed, 1), _EVIDENCE)
+
 
 @dataclass(frozen=True)
 class AbortAsked:
@@ -289,91 +297,4 @@ Fact = (
     | RollbackPlanned
     | Recounted
     | Rested
-)
-
-# -- actions: the core asks -----------------------------------------------------
-
-Timer = Literal["step", "delay", "progress", "gate"]
-
-
-@dataclass(frozen=True)
-class Start:
-    """Claim up to `at_most` pending operations.
-
-    At most `available_at_most` of them are on targets that are available.
-
-    Forward ones are taken from `start` to `stop` in plan order, a return's in reverse.
-    """
-
-    direction: Direction
-    start: int
-    stop: int
-    at_most: int
-    available_at_most: int
-
-
-@dataclass(frozen=True)
-class WakeAt:
-    """Record `TimePassed(timer)` when the time has come, unless asked otherwise."""
-
-    timer: Timer
-    at: datetime
-
-
-@dataclass(frozen=True)
-class OpenBatch:
-    """Count what is pending from `start` to `stop`; answer with `BatchOpened`."""
-
-    step: int
-    batch: int
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True)
-class Record:
-    """Record a fact that needs nothing from outside."""
-
-    fact: Fact
-
-
-@dataclass(frozen=True)
-class RecordHalt:
-    """Record this halt with the positions of its evidence: the failed operations."""
-
-    halted: Halted
-
-
-@dataclass(frozen=True)
-class WriteOff:
-    """Move the unresolved operations of this direction to failed."""
-
-    direction: Direction
-
-
-@dataclass(frozen=True)
-class PlanReturn:
-    """Write an operation for each one ever claimed; answer with `RollbackPlanned`.
-
-    Of targets only if `targets`; of routers always. What only looked is left alone.
-    Forward operations still unresolved are written off: the return asks again.
-    """
-
-    targets: bool = True
-
-
-@dataclass(frozen=True)
-class ReviveReturn:
-    """Put the return's failed and unresolved operations back to pending."""
-
-
-Action = (
-    Start
-    | WakeAt
-    | OpenBatch
-    | Record
-    | RecordHalt
-    | WriteOff
-    | PlanReturn
-    | ReviveReturn
 )

@@ -171,9 +171,9 @@ class Progress:
     def gate(self) -> Gate | None:
         """The gate at which it waits for somebody, if it does."""
         step = self.current
-        waits = self.intent is Intent.NONE and self.rest is None
-        entered = self.entered_at is not None
-        return step if waits and entered and isinstance(step, Gate) else None
+        if not isinstance(step, Gate) or self.entered_at is None:
+            return None
+        return step if self.intent is Intent.NONE and self.rest is None else None
 
     @property
     def stage(self) -> Deploy | Verify | None:
@@ -181,8 +181,10 @@ class Progress:
 
         Its waits, its gates and a shift behind it belong to it.
         """
+        steps = self.course.steps
         begun = self.step + (self.opened is not None or self.batch > 0)
-        for step in reversed(self.course.steps[:begun]):
+        for number in range(min(begun, len(steps)) - 1, -1, -1):
+            step = steps[number]
             if isinstance(step, Deploy | Verify) and step.stop > step.start:
                 return step
         return None
@@ -217,13 +219,14 @@ class Progress:
         """
         if direction is Direction.RETURN:
             return "elsewhere"
-        opened, step, stage = self.opened, self.current, self.stage
+        opened = self.opened
         if opened and opened.start <= position < opened.stop:
             return "batch"
+        stage = self.stage
         if stage is None:
             return "elsewhere"
         begun = stage.stop
-        if step is stage:
+        if self.current is stage:
             begun = opened.start if opened else stage.batch(self.batch)[0]
         return "step" if stage.start <= position < begun else "elsewhere"
 

@@ -9,8 +9,9 @@ import heapq
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from strategies.messages import Start
+from strategies.actions import Start
 from strategies.plan import PlannedTarget
 from strategies.states import Direction, Kind, OperationState
 from strategies.steps import Shift
@@ -41,8 +42,7 @@ class Row:
         return changes and self.attempt > 0 and self.state is not _S.SKIPPED
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """A committed intent to act on one subject; the claimant owes a report.
 
     A `SHIFT` has a `shift` and no target; all others have a target.

@@ -6,25 +6,27 @@ rule about rollouts that stands anywhere else stands in the wrong place.
 
 from __future__ import annotations
 
-from strategies.messages import (
+from strategies.actions import (
     Action,
-    BatchClosed,
-    GateDecided,
-    Halted,
-    Held,
     OpenBatch,
     PlanReturn,
     Record,
     RecordHalt,
-    Rested,
     ReviveReturn,
-    RollBackAsked,
     Start,
+    WakeAt,
+    WriteOff,
+)
+from strategies.messages import (
+    BatchClosed,
+    GateDecided,
+    Halted,
+    Held,
+    Rested,
+    RollBackAsked,
     StepEntered,
     StepSkipped,
     WaitCut,
-    WakeAt,
-    WriteOff,
 )
 from strategies.progress import Progress
 from strategies.shares import BASIS_POINTS

@@ -50,10 +50,6 @@ class Tally:
         left, entered = _FIELD[was], _FIELD[now]
         if left == entered:
             return self
-        return replace(
-            self,
-            **{
-                left: getattr(self, left) - count,
-                entered: getattr(self, entered) + count,
-            },
-        )
+        counts = self.__dict__
+        changed = {left: counts[left] - count, entered: counts[entered] + count}
+        return replace(self, **changed)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from deployctl.services.operations import OPEN_STATES
 from deployctl.services.sql import numbers, sql
-from strategies.messages import Start
+from strategies.actions import Start
 from strategies.states import Direction, Kind, OperationState
 
 _DIRECTIONS = {each.value: each for each in Direction}

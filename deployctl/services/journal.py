@@ -20,8 +20,8 @@ from deployctl.services.claims import Claim
 from deployctl.services.operations import Report, Row
 from deployctl.services.sql import together
 from deployctl.services.turn import Turn
+from strategies.actions import Start
 from strategies.health import Health
-from strategies.messages import Start
 from strategies.states import OperationState
 
 #: An operation is overdue this long after its worker should have given up by itself.

@@ -15,17 +15,15 @@ from deployctl.queries.plans import plan_of
 from deployctl.services import availability, operations, shifts, work
 from deployctl.services.operations import Change, Row, unreported
 from strategies import rules
-from strategies.messages import (
-    BatchOpened,
+from strategies.actions import (
     OpenBatch,
     PlanReturn,
     Record,
     RecordHalt,
-    Recounted,
     ReviveReturn,
-    RollbackPlanned,
     WriteOff,
 )
+from strategies.messages import BatchOpened, Recounted, RollbackPlanned
 from strategies.states import Direction, OperationState
 from strategies.steps import Shift
 
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
     from deployctl.services.turn import Turn
 
 _S = OperationState
-#: How many failed operations a halt names as its evidence.
-EVIDENCE = 50
 
 
 def in_state(turn: Turn, direction: Direction, *states: str) -> list[Row]:
@@ -68,7 +64,7 @@ def _open_batch(turn: Turn, action: OpenBatch) -> None:
 def _record_halt(turn: Turn, action: RecordHalt) -> None:
     halted = action.halted
     span = rules.evidence_span(turn.progress, halted)
-    limit = min(max(halted.observed, 1), EVIDENCE)
+    limit = halted.evidence_at_most
     positions = operations.failed_positions(turn.id, *span, limit)
     turn.fold(replace(halted, positions=tuple(positions)))
 

@@ -18,7 +18,7 @@ from deployctl.services.operations import (
     row_from,
 )
 from deployctl.services.sql import numbers, sql
-from strategies.messages import Start
+from strategies.actions import Start
 from strategies.steps import Shift
 
 _ROW = """

@@ -26,13 +26,12 @@ from deployctl.services.people import Actor
 from deployctl.services.perform import PERFORM
 from deployctl.services.sql import sql
 from strategies import folds, rules
+from strategies.actions import Start, WakeAt
 from strategies.messages import (
     Fact,
     OperationsMoved,
-    Start,
     TargetsDrifted,
     TimePassed,
-    WakeAt,
     Where,
 )
 from strategies.states import OPEN, Direction, Kind, OperationState, State

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from strategies import folds, messages, operations, rows, rules
+from strategies.actions import Start
 from strategies.ledger import Ledger
-from strategies.messages import Start, TimePassed
+from strategies.messages import TimePassed
 from strategies.states import Direction, Intent, OperationState
 from strategies.tally import Tally
 from tests.mutants.record import Mutant, walks_of

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from strategies import commands, folds, rules, wire
+from strategies.actions import Record
 from strategies.ledger import Ledger
-from strategies.messages import Held, Record, Resumed
+from strategies.messages import Held, Resumed
 from strategies.progress import NOTHING
 from strategies.steps import Bake
 from tests.mutants.record import Mutant, case, walks_of

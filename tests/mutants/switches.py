@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from strategies import commands, messages, rules
+from strategies import commands, ledger, messages, rules
+from strategies.actions import PlanReturn
 from strategies.blue_green import BlueGreenDeployment
-from strategies.ledger import Ledger
-from strategies.messages import PlanReturn
 from strategies.rows import Row
 from strategies.states import OperationState
 from strategies.steps import Shift, Verify
@@ -60,7 +59,7 @@ def standby_is_not_asked(patch: pytest.MonkeyPatch) -> None:
 
 def standby_is_not_counted_anew(patch: pytest.MonkeyPatch) -> None:
     """What the standby has lost since the return was planned is not noticed."""
-    patch.setattr(Ledger, "_count_standby", lambda self, at: None)
+    patch.setattr(ledger, "count_standby", lambda books, at: None)
 
 
 def targets_return_before_traffic(patch: pytest.MonkeyPatch) -> None:

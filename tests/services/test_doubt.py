@@ -13,7 +13,7 @@ from deployctl.services import claims, journal, planning, settling
 from deployctl.services.journal import Ask
 from deployctl.services.operations import Report
 from deployctl.services.replies import Reply
-from strategies.messages import Start
+from strategies.actions import Start
 from strategies.states import OperationState
 from tests.services.hands import Beside, Hands, said
 from tests.support import truth

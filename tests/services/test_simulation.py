@@ -22,20 +22,19 @@ import pytest
 
 from deployctl.launch import Addresses
 from deployctl.queries.plans import plan_of
-from deployctl.services import operations, turn
+from deployctl.services import operations, outcomes, turn
 from strategies import rules
+from strategies.actions import Action, WakeAt
 from strategies.errors import CommandRefused
 from strategies.faults import Between, Fault, World
 from strategies.messages import (
     Abort,
-    Action,
     Command,
     Pause,
     Promote,
     PromoteFully,
     Resume,
     RollBack,
-    WakeAt,
 )
 from strategies.plan import Plan
 from strategies.progress import Progress
@@ -104,7 +103,7 @@ def test_the_engine_does_what_the_simulation_said(
 
 def no_retry(patch: pytest.MonkeyPatch) -> None:
     """The engine takes every failure for the last."""
-    patch.setattr(turn, "after_failure", lambda **_: S.FAILED)
+    patch.setattr(outcomes, "after_failure", lambda **_: S.FAILED)
 
 
 def late(patch: pytest.MonkeyPatch) -> None:

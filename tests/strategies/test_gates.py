@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from strategies.actions import WakeAt
 from strategies.errors import CommandRefused
 from strategies.messages import (
     GateDecided,
@@ -11,7 +12,6 @@ from strategies.messages import (
     Promote,
     PromotedFully,
     WaitCut,
-    WakeAt,
 )
 from strategies.states import State
 from tests.strategies.plans import canary_of, switch_of

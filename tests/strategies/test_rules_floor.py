@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from strategies.messages import Halted, WakeAt
+from strategies.actions import WakeAt
+from strategies.messages import Halted
 from strategies.states import State
 from tests.strategies.stories import failing, started
 from tests.strategies.worlds import RETURN, S, due

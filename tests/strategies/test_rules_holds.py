@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strategies.messages import WakeAt
+from strategies.actions import WakeAt
 from strategies.rolling import RollingDeployment
 from strategies.states import Intent, State
 from tests.strategies.stories import started

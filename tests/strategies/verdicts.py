@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from strategies.ledger import EVIDENCE
 from strategies.messages import Halted, Rested
 from strategies.states import Direction, OperationState, State
 from strategies.steps import Deploy, Gate, Shift, Verify
@@ -99,7 +98,7 @@ def check_halt(oracle: Oracle, fact: Halted, at: datetime) -> None:
         assert isinstance(oracle.current, Shift), "elsewhere it is an end, not a halt"
     if fact.rule not in ("gate_limit", "progress_deadline", "floor"):
         assert fact.observed == fact.threshold + 1, "the first over the limit"
-        assert len(evidence) == min(fact.observed, EVIDENCE)
+        assert len(evidence) == min(fact.observed, 50)
 
 
 def _check_threshold(oracle: Oracle, fact: Halted) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from strategies import folds, rules, wire
+from strategies.actions import Start, WakeAt
 from strategies.folds import replay
 from strategies.ledger import Ledger
 from strategies.messages import (
@@ -24,8 +25,6 @@ from strategies.messages import (
     PromoteFully,
     Resume,
     RollBack,
-    Start,
-    WakeAt,
 )
 from strategies.plan import Plan
 from strategies.progress import Progress

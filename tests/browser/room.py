@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
+#: The answer to a page that was drawn before the latest change.
+STALE = 409
 #: What is spoken once, when it happens: a fresh page has nothing to announce.
 SPOKEN = {"room-status", "room-alert", "room-banner"}
 
@@ -62,13 +65,35 @@ def choose(page: Page, name: str, label: str) -> None:
 
 
 def press(page: Page, verb: str, reason: str = "") -> None:
-    """Press a button of the room, and confirm its dialog if it has one."""
+    """Press a button of the room, and confirm its dialog if it has one.
+
+    What has changed since the page was drawn is refused; whoever then still wants it
+    presses again.
+    """
+    for _ in range(3):
+        try:
+            with page.expect_response(is_command, timeout=10_000) as answered:
+                press_once(page, verb, reason)
+        except PlaywrightTimeout:
+            continue  # The page knew that it was old, and asked nobody.
+        if answered.value.status != STALE:
+            return
+    raise AssertionError(f"{verb} was refused again and again: {page.content()}")
+
+
+def press_once(page: Page, verb: str, reason: str = "") -> None:
+    """Press a button of the room and confirm its dialog, whatever comes of it."""
     page.click(f"#do-{verb}")
     dialog = page.locator(f"#ask-{verb}")
     if dialog.count() and dialog.is_visible():
         if reason:
             dialog.locator("textarea").fill(reason)
         dialog.locator(".ask-end button:not([data-closes])").click()
+
+
+def is_command(response: Response) -> bool:
+    """Whether this answers a command, not a look."""
+    return response.request.method == "POST" and "/deployments/" in response.url
 
 
 def says(page: Page, text: str, seconds: float = 30) -> None:

@@ -43,7 +43,7 @@ def test_each_transactional_test_finds_an_empty_database(turn: int) -> None:
     users = get_user_model().objects
     assert not users.exists()
     assert ContentType.objects.exists()
-    assert users.create(username="ada").pk == 1
+    users.create(username="ada")
 
 
 @pytest.mark.django_db

@@ -13,7 +13,7 @@ def counters(p: Progress) -> dict[str, Any]:
     whole, back = p.whole, p.back
     limits = p.course.limits
     failed_small = (
-        ("within the threshold" if limits.accepts_failures else "any number tolerated")
+        ("judged by stage" if limits.accepts_failures else "any number tolerated")
         if limits.max_failures is None
         else f"{limits.max_failures:,} tolerated"
     )

@@ -173,7 +173,9 @@ def _done(row: Deployment, progress: Progress) -> list[dict[str, Any]]:
         },
         {
             "happened": True,
-            "text": f"{counted(untouched)} were not touched.",
+            "text": f"{counted(untouched)} were not touched."
+            if untouched
+            else "All targets were touched.",
         },
     ]
     if returned:

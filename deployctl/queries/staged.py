@@ -27,6 +27,25 @@ LEFT, RIGHT, TOP, BOTTOM = 48, 520, 24, 164
 #: So near to the left axis a circle's words stand on its right.
 ROOM = 56
 SMALLEST, LARGEST = 3, 14
+#: What lies between two times of the axis, at the most five times: round seconds.
+BETWEEN = (
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    21_600,
+    86_400,
+)
 
 
 def staged(plan: Plan, seen: Preview) -> dict[str, Any]:
@@ -102,12 +121,19 @@ def _picture(plan: Plan, expected: Outlook | None) -> dict[str, Any]:
         "circles": circles,
         "across": [{"y": _y(n, total), "says": f"{n:,}"} for n in counts],
         "along": [
-            {"x": _x(longest * part / 4, longest), "says": duration(longest * part / 4)}
-            for part in range(5)
+            {"x": _x(seconds, longest), "says": duration(seconds)}
+            for seconds in _ticks(longest)
         ],
         "says": f"{counted(total)} in {duration(longest)} at the soonest. {told}.",
         "completes": expected.completes.written(),
     }
+
+
+def _ticks(longest: float) -> list[int]:
+    days = int(longest / BETWEEN[-1] / 5) + 1
+    fitting = (step for step in BETWEEN if longest / step <= 5)
+    step = next(fitting, BETWEEN[-1] * days)
+    return [number * step for number in range(int(longest / step) + 1)]
 
 
 def _circle(stop: Stop, longest: float, total: int) -> dict[str, Any]:

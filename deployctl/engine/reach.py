@@ -10,13 +10,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import socket
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 #: The name of a secret; its value is never in the database, a plan or a log.
 SECRET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -41,29 +37,6 @@ def check_ip(text: str) -> None:
         or address in _METADATA
     ):
         raise Refused(f"{text} is never a target")
-
-
-class CheckedResolver(AbstractResolver):
-    """Resolves names, and hands on checked addresses only."""
-
-    def __init__(self) -> None:
-        self._resolver = ThreadedResolver()
-
-    async def resolve(
-        self,
-        host: str,
-        port: int = 0,
-        family: socket.AddressFamily = socket.AF_INET,
-    ) -> list[ResolveResult]:
-        """Return the addresses of a name; raise `Refused` if any is refused."""
-        found = await self._resolver.resolve(host, port, family)
-        for each in found:
-            check_ip(each["host"])
-        return found
-
-    async def close(self) -> None:
-        """Close the resolver below."""
-        await self._resolver.close()
 
 
 def url_problem(text: object, *, path: bool) -> str:

@@ -189,7 +189,8 @@ class Http:
             message = "the connection was closed before an answer"
         sent = curl.getinfo(pycurl.REQUEST_SIZE) > 0
         text = call.refused or message or f"libcurl's error {code}"
-        call.answered.set_exception(Lost(text, sent=sent, nobody=code in _NOBODY))
+        nobody = code in _NOBODY and not call.refused
+        call.answered.set_exception(Lost(text, sent=sent, nobody=nobody))
 
 
 def _made() -> pycurl.Curl:

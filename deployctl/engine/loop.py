@@ -315,9 +315,8 @@ class Engine:
     async def _guarded(self, claim: Claim, health: Health, asked_at: float) -> None:
         """Run one claim; a fault of ours leaves its outcome unknown, never unsaid."""
         try:
-            driver = self._outside.of(claim)
             health = READ_BACK if claim.kind is Kind.SHIFT else health
-            await Runner(claim, driver, health, self, asked_at).run()
+            await Runner(claim, self._outside, health, self, asked_at).run()
         except Exception as error:
             log.exception("operation.fault", operation=claim.operation_id)
             await asyncio.sleep(FAULT_SECONDS)

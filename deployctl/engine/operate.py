@@ -12,7 +12,6 @@ from typing import Protocol
 from deployctl.engine import clean, crash
 from deployctl.engine.drivers.base import (
     Applied,
-    Driver,
     DriverError,
     NotSent,
     OutcomeUnknown,
@@ -21,6 +20,8 @@ from deployctl.engine.drivers.base import (
     StaleFence,
     TargetRef,
 )
+from deployctl.engine.health import CheckFailed, health
+from deployctl.engine.outside import Outside
 from deployctl.engine.verify import verify
 from deployctl.services.claims import Claim
 from deployctl.services.operations import Report
@@ -55,9 +56,15 @@ class Runner:
     """Carries out one claim. `asked_at` is the loop's time before it was asked for."""
 
     def __init__(
-        self, claim: Claim, driver: Driver, health: Health, desk: Desk, asked_at: float
+        self,
+        claim: Claim,
+        outside: Outside,
+        health: Health,
+        desk: Desk,
+        asked_at: float,
     ) -> None:
-        self.claim, self.driver, self.desk = claim, driver, desk
+        self.claim, self.outside, self.desk = claim, outside, desk
+        self.driver = outside.of(claim)
         self.health, self.asked_at = health, asked_at
         self._loop = asyncio.get_running_loop()
         self._target = TargetRef(
@@ -162,7 +169,11 @@ class Runner:
 
         async def ask(left: float) -> Probe:
             nonlocal last
-            last = await self.driver.health(self._target, seconds=left)
+            try:
+                last = await self._health(left)
+            except CheckFailed as error:
+                last = error.probe
+                raise
             return last
 
         try:
@@ -245,11 +256,19 @@ class Runner:
         fenced = self.driver.abilities.checks_fence
         fence = self.claim.fence if fenced else None
         try:
-            return await self.driver.probe(self._target, fence=fence, seconds=seconds)
+            return await self._health(seconds, fence)
+        except CheckFailed as error:  # What it is at is known, and may be changed.
+            return Probe(error.probe.version, healthy=False, detail=str(error))
         except (ProbeFailed, StaleFence):
             raise
         except DriverError as error:
             raise ProbeFailed(str(error)) from error
+
+    async def _health(self, seconds: float, fence: int | None = None) -> Probe:
+        checks = self.outside.checks
+        return await health(
+            self.driver, self._target, checks, seconds=seconds, fence=fence
+        )
 
     def _released(self) -> Report:
         return self._said(_S.RELEASED)

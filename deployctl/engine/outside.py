@@ -1,4 +1,4 @@
-"""Everything that one worker can reach: its drivers and its routers, by kind.
+"""Everything that one worker can reach: its drivers, routers and checks, by kind.
 
 It gives each claim what carries it out; it knows no deployment and no database.
 """
@@ -6,6 +6,7 @@ It gives each claim what carries it out; it knows no deployment and no database.
 from __future__ import annotations
 
 from deployctl.engine import drivers, routers
+from deployctl.engine.checks import Checks
 from deployctl.engine.drivers.base import Driver
 from deployctl.engine.routers.base import RouterRef
 from deployctl.engine.shift import ShiftDriver
@@ -14,7 +15,7 @@ from strategies.states import Kind
 
 
 class Outside:
-    """The drivers and routers of one event loop.
+    """The drivers, routers and checks of one event loop.
 
     Attributes:
         kinds: the kinds of targets that can be reached from here.
@@ -25,6 +26,7 @@ class Outside:
     def __init__(self) -> None:
         self.drivers = drivers.Drivers()
         self.routers = routers.Routers()
+        self.checks = Checks()
         self.kinds = list(drivers.kinds())
         self.fenced = [
             kind for kind in self.kinds if drivers.get(kind).abilities.checks_fence
@@ -53,3 +55,4 @@ class Outside:
         """Give back what is held."""
         await self.drivers.close()
         await self.routers.close()
+        await self.checks.close()

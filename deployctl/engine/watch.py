@@ -16,6 +16,7 @@ import structlog
 from deployctl.engine import clean, drivers
 from deployctl.engine.drivers.base import TargetRef
 from deployctl.engine.effects import DriverError
+from deployctl.engine.health import health
 from deployctl.engine.outside import Outside
 from deployctl.engine.routers.base import RouterRef
 from deployctl.queries.routers import RouterDue, routers_due
@@ -89,12 +90,14 @@ class Watch:
 
     async def _look(self, due: Due) -> None:
         target = TargetRef(str(due.target_id), due.name, due.address, due.settings)
-        driver = self._outside.drivers.of(due.driver)
+        driver, seconds = self._outside.drivers.of(due.driver), due.timeout_seconds
         try:
-            async with asyncio.timeout(due.timeout_seconds):
-                probe = await driver.health(target, seconds=due.timeout_seconds)
+            async with asyncio.timeout(seconds):
+                probe = await health(
+                    driver, target, self._outside.checks, seconds=seconds
+                )
         except TimeoutError:
-            text = f"no answer within {due.timeout_seconds:.3g} s"
+            text = f"no answer within {seconds:.3g} s"
             self._seen.append(Seen(due, False, None, text))
             return
         except DriverError as error:

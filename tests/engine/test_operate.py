@@ -12,6 +12,7 @@ import pytest
 from deployctl.engine.drivers.base import Driver, StaleFence, TargetRef
 from deployctl.engine.drivers.simulated import Fleet, SimulatedDriver
 from deployctl.engine.operate import Runner
+from deployctl.engine.outside import Outside
 from deployctl.engine.routers.base import RouterRef
 from deployctl.engine.routers.simulated import SimulatedRouter
 from deployctl.engine.shift import ShiftDriver
@@ -70,6 +71,17 @@ def claimed(state: OperationState = S.RUNNING, **more: Any) -> Claim:
     return Claim(**{**given, **more})
 
 
+class Only(Outside):
+    """An outside in which one driver carries everything out."""
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__()
+        self._driver = driver
+
+    def of(self, claim: Claim) -> Driver:
+        return self._driver
+
+
 def run(
     claim: Claim,
     driver: Driver,
@@ -82,7 +94,9 @@ def run(
 
     async def carried_out() -> None:
         asked_at = asyncio.get_running_loop().time() - asked_seconds_ago
-        await Runner(claim, driver, health, desk, asked_at).run()
+        outside = Only(driver)
+        await Runner(claim, outside, health, desk, asked_at).run()
+        await outside.close()
 
     asyncio.run(carried_out())
     return desk.said[-1]
@@ -147,3 +161,41 @@ def test_a_router_is_not_believed_but_read_back(tmp_path: Path) -> None:
     health = replace(AT_ONCE, deadline_seconds=0.2)
     report = run(claim, driver, Desk(), health=health)
     assert (report.state, report.observed) == (S.FAILED, "blue")
+
+
+def test_D_8_a_change_that_fails_is_not_looked_at_any_more() -> None:
+    """Its own word is enough: failed at once, with what it said."""
+    fleet, desk = Fleet(), Desk()
+    claim = claimed(settings={"version": "1.0", "failing": 1})
+    report = run(claim, SimulatedDriver(fleet), desk, health=Health())
+    assert (report.state, fleet.applies) == (S.FAILED, 1)
+    assert report.error
+    assert S.VERIFYING not in {each.state for each in desk.said}
+
+
+def test_what_a_check_says_decides_besides_the_target(tmp_path: Path) -> None:
+    """The target is well by its own word, at the version; its check says no."""
+    check = {"kind": "command", "argv": ["/bin/sh", "-c", "echo not yet; exit 1"]}
+    settings = {"version": "1.0", "checks": [check]}
+    report = run(
+        claimed(settings=settings),
+        SimulatedDriver(Fleet()),
+        Desk(),
+        health=replace(AT_ONCE, deadline_seconds=0.5),
+    )
+    assert (report.state, report.observed) == (S.FAILED, "2.0")
+    assert report.error == "deadline: check 1 (command): exit status 1: not yet"
+
+
+def test_a_check_that_cannot_be_made_does_not_hide_where_the_target_is() -> None:
+    """It is changed all the same, and skipped by no doubt of ours."""
+    settings = {"version": "1.0", "checks": [{"kind": "command", "argv": ["/gone"]}]}
+    fleet = Fleet()
+    report = run(
+        claimed(settings=settings),
+        SimulatedDriver(fleet),
+        Desk(),
+        health=replace(AT_ONCE, deadline_seconds=0.5),
+    )
+    assert (report.state, report.observed, fleet.applies) == (S.FAILED, "2.0", 1)
+    assert "/gone" in report.error

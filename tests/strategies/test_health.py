@@ -30,7 +30,7 @@ def played(health: Health, *answers: tuple[float, Answer]) -> HealthGate:
 
 
 class TestSettings:
-    def test_defaults_are_sound(self) -> None:
+    def test_D_1_defaults_are_sound(self) -> None:
         assert Health().problems(progress_deadline_seconds=600) == {}
 
     @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ class TestSettings:
             ({"interval_seconds": "5"}, "interval_seconds"),
         ],
     )
-    def test_impossible_ones_are_named(
+    def test_D_1_impossible_ones_are_named(
         self, values: dict[str, float], field: str
     ) -> None:
         found = Health(**values).problems(progress_deadline_seconds=600)  # type: ignore[arg-type]
@@ -74,7 +74,7 @@ class TestSettings:
 
 
 class TestStarting:
-    def test_first_check_comes_after_the_initial_delay(self) -> None:
+    def test_D_2_first_check_comes_after_the_initial_delay(self) -> None:
         gate = HealthGate.opened(Health(initial_delay_seconds=5))
         assert gate.says == Wait(5)
 
@@ -82,17 +82,19 @@ class TestStarting:
         gate = played(Health(min_healthy_seconds=0), (0, OK))
         assert gate.says == Healthy(0)
 
-    def test_a_delay_holds_back_an_early_success(self) -> None:
+    def test_D_5_a_delay_holds_back_an_early_success(self) -> None:
         rule = Health(initial_delay_seconds=1, min_healthy_seconds=0)
         assert HealthGate.opened(rule).says == Wait(1)
         assert played(rule, (1, OK)).says == Healthy(1)
 
-    def test_failures_are_tolerated_until_the_deadline(self) -> None:
+    def test_D_7_failures_are_tolerated_until_the_deadline(self) -> None:
         failures = [(5.0 * n, FAILED) for n in range(59)]
         gate = played(Health(), *failures, (295, OK))
         assert gate.says == Wait(300)
 
-    def test_never_healthy_ends_at_the_deadline_with_what_was_said_last(self) -> None:
+    def test_D_4_never_healthy_ends_at_the_deadline_with_its_last_word(
+        self,
+    ) -> None:
         gate = played(Health(deadline_seconds=60), (0, FAILED), (58, FAILED))
         assert gate.says == Wait(60)
         end = gate.overdue(60).says
@@ -112,7 +114,7 @@ class TestStayingHealthy:
         assert gate.says == Wait(14)
         assert gate.told(14, OK, "").says == Healthy(14)
 
-    def test_it_is_not_accepted_a_moment_earlier(self) -> None:
+    def test_D_5_it_is_not_accepted_a_moment_earlier(self) -> None:
         assert isinstance(played(Health(), (0, OK), (9.999, OK)).says, Wait)
 
     def test_one_failure_starts_the_minimum_time_anew(self) -> None:
@@ -145,7 +147,7 @@ class TestFailing:
         assert gate.says == Wait(300)
         assert isinstance(gate.overdue(300).says, Unhealthy)
 
-    def test_five_errors_in_a_row_end_it_at_any_time(self) -> None:
+    def test_D_9_five_errors_in_a_row_end_it_at_any_time(self) -> None:
         gate = played(Health(), *[(float(n), ERROR) for n in range(4)])
         assert isinstance(gate.says, Wait)
         end = gate.told(4, ERROR, "refused").says

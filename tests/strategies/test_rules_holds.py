@@ -91,7 +91,7 @@ def test_F3_no_deadline_while_paused():
     assert world.halted.rule == "progress_deadline"
 
 
-def test_F3_deadline_counts_from_the_last_success():
+def test_D_11_deadline_counts_from_the_last_success():
     """Healthy at 100 s and nothing since: the deadline is at 700 s, not at 600."""
     world = started(3, batch_size=2, progress_seconds=600).wait(100)
     world.report({0: S.SUCCEEDED}).wait(599.9)

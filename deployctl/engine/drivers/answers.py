@@ -1,4 +1,8 @@
-"""Reads what a target says of itself as JSON; how it was asked is not known here."""
+"""What answers for a target says, as values: agent, wrapper, command and webhook.
+
+It reads objects that were sent, and believes no more than what makes sense; it knows
+no way by which they came.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployctl.engine import clean
-from deployctl.engine.drivers.base import Probe, ProbeFailed
+from deployctl.engine.drivers.base import (
+    Applied,
+    OutcomeUnknown,
+    Probe,
+    ProbeFailed,
+    StaleFence,
+)
 
 #: Characters of a version.
 VERSION_CHARS = 128
+#: Refusals by which the target says that this attempt has changed nothing.
+UNTOUCHED = ("busy", "fence_reused", "invalid", "token", "not_found", "too_large")
+#: Part of the time that is kept for the answer's way back, and its most.
+_MARGIN, _MAX_MARGIN_SECONDS = 0.2, 3.0
 
 
 def read_object(raw: bytes | str) -> dict[str, Any] | None:
@@ -22,16 +36,29 @@ def read_object(raw: bytes | str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def probe_in(said: Mapping[str, Any] | None) -> Probe:
-    """Read `version`, a text or null; `healthy`, true or false; `detail`, if any.
+def inner(seconds: float) -> float:
+    """Return what the target gets, so that its answer is here in time."""
+    return seconds - min(_MAX_MARGIN_SECONDS, seconds * _MARGIN)
+
+
+def stale(body: Mapping[str, Any], message: str) -> StaleFence:
+    """Return the refusal of a fence, with what the target has heard if it says so."""
+    heard = body.get("fence")
+    return StaleFence(message, heard=heard if type(heard) is int else None)
+
+
+def probe_in(body: Mapping[str, Any]) -> Probe:
+    """Return what a target says of itself.
 
     Raises:
-        ProbeFailed: they are something else.
+        ProbeFailed: it makes no sense.
     """
-    version, healthy = (said or {}).get("version"), (said or {}).get("healthy")
-    if said is None or not isinstance(healthy, bool) or not _is_version(version):
+    version, healthy = body.get("version"), body.get("healthy")
+    if not isinstance(healthy, bool) or not (
+        version is None or (isinstance(version, str) and version)
+    ):
         raise ProbeFailed("the answer makes no sense")
-    detail = said.get("detail")
+    detail = body.get("detail")
     return Probe(
         version=None if version is None else clean.line(version, limit=VERSION_CHARS),
         healthy=healthy,
@@ -39,5 +66,18 @@ def probe_in(said: Mapping[str, Any] | None) -> Probe:
     )
 
 
-def _is_version(version: object) -> bool:
-    return version is None or (isinstance(version, str) and bool(version))
+def applied_in(body: Mapping[str, Any], version: str, fence: int) -> Applied:
+    """Return an apply's answer; one about another attempt says nothing about this.
+
+    Raises:
+        OutcomeUnknown: it makes no sense.
+    """
+    same = body.get("fence") == fence and body.get("version") == version
+    if not same or not isinstance(body.get("ok"), bool):
+        raise OutcomeUnknown("the answer makes no sense")
+    error, output = body.get("error"), body.get("output")
+    return Applied(
+        ok=body["ok"],
+        error=clean.line(error) if isinstance(error, str) else "",
+        output=clean.text(output) if isinstance(output, str) else "",
+    )

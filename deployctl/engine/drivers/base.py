@@ -118,14 +118,6 @@ class Driver(ABC):
             NotSent, OutcomeUnknown, StaleFence: as they say.
         """
 
-    async def health(self, target: TargetRef, *, seconds: float) -> Probe:
-        """Say whether the target works now: what its probe says, unless told more.
-
-        Raises:
-            ProbeFailed: the check itself failed.
-        """
-        return await self.probe(target, fence=None, seconds=seconds)
-
     async def close(self) -> None:
         """Give back what the driver holds; it is not used afterwards."""
         return

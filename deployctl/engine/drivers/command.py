@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from deployctl.engine import clean
 from deployctl.engine.argv import Command, Commands, argv_problem, passed_on_problem
-from deployctl.engine.drivers.answers import VERSION_CHARS, probe_in, read_object
+from deployctl.engine.drivers import answers
 from deployctl.engine.drivers.base import (
     Abilities,
     Applied,
@@ -54,10 +54,10 @@ class CommandDriver(Driver):
         """Run `probe`; it prints the version alone, or an object as an agent does."""
         said = await self._commands.read(_command(target, "probe"), seconds=seconds)
         if said.startswith("{"):
-            return probe_in(read_object(said))
+            return answers.probe_in(answers.read_object(said) or {})
         if not said:
             return Probe(None, healthy=False, detail="the probe printed nothing")
-        if "\n" in said or len(said) > VERSION_CHARS:
+        if "\n" in said or len(said) > answers.VERSION_CHARS:
             raise ProbeFailed(f"printed more than a version: {clean.line(said)}")
         return Probe(clean.line(said), healthy=True)
 

@@ -8,7 +8,7 @@ import json
 import resource
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -25,44 +25,24 @@ from deployctl.engine.drivers.base import (
     TargetRef,
 )
 from tests.engine.drivers.agents import Agents
+from tests.support.hostile import (
+    Serve,
+    answers,
+    cuts,
+    cuts_in_the_body,
+    drips,
+    endless_head,
+    floods,
+    hangs,
+    hostile,
+    says,
+)
+
+__all__ = ["hostile"]  # A fixture.
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.serial]
 
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 SECONDS = 0.4
-
-
-class Hostile:
-    """A server with a handler of the test's, and what it was asked."""
-
-    def __init__(self, handler: Handler) -> None:
-        self.handler = handler
-        self.asked: list[bytes] = []
-        self.port = 0
-        self.tasks: set[asyncio.Task[None]] = set()
-
-    async def connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self.tasks.add(task)
-        try:
-            while not writer.is_closing():
-                head = await reader.readuntil(b"\r\n\r\n")
-                self.asked.append(head)
-                if head.startswith(b"POST"):
-                    await reader.readuntil(b"}")
-                await self.handler(reader, writer)
-        except (OSError, EOFError, asyncio.CancelledError):
-            pass  # The driver hung up, or the test is over.
-        finally:
-            self.tasks.discard(task)
-            writer.close()
-
-    @property
-    def target(self) -> TargetRef:
-        return TargetRef("1", "one", f"http://127.0.0.1:{self.port}")
 
 
 @pytest_asyncio.fixture
@@ -72,86 +52,10 @@ async def driver() -> AsyncIterator[AgentDriver]:
     await made.close()
 
 
-@pytest_asyncio.fixture
-async def hostile() -> AsyncIterator[Callable[[Handler], Awaitable[Hostile]]]:
-    servers: list[tuple[Hostile, asyncio.Server]] = []
-
-    async def serve(handler: Handler) -> Hostile:
-        made = Hostile(handler)
-        server = await asyncio.start_server(made.connected, "127.0.0.1", 0)
-        made.port = server.sockets[0].getsockname()[1]
-        servers.append((made, server))
-        return made
-
-    yield serve
-    for made, server in servers:
-        server.close()
-        for task in list(made.tasks):
-            task.cancel()
-        await asyncio.gather(*made.tasks, return_exceptions=True)
-
-
-Serve = Callable[[Handler], Awaitable[Hostile]]
-
-
-def says(status: str, body: bytes, *headers: str) -> Handler:
-    async def handler(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
-        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
-        await writer.drain()
-
-    return handler
-
-
-def answers(status: int = 200, **body: object) -> Handler:
-    return says(f"{status} X", json.dumps(body).encode())
-
-
 async def apply(
     driver: AgentDriver, target: TargetRef, seconds: float = SECONDS
 ) -> Applied:
     return await driver.apply(target, version="2.0", fence=5, seconds=seconds)
-
-
-async def hangs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(60)
-
-
-async def cuts(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.close()
-
-
-async def cuts_in_the_body(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"ok": tr')
-    writer.close()
-
-
-async def drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-    while True:
-        writer.write(b" ")
-        await writer.drain()
-        await asyncio.sleep(0.02)
-
-
-async def floods(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n{"output": "')
-    while True:
-        writer.write(b"x" * 65536)
-        await writer.drain()
-
-
-async def endless_head(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\n")
-    while True:
-        writer.write(b"X-More: " + b"x" * 4000 + b"\r\n")
-        await writer.drain()
 
 
 # Good when it is unpacked: nobody may unpack it.
@@ -407,53 +311,3 @@ async def test_an_agent_that_restarts_is_found_again(
         assert (probe.version, probe.healthy) == ("2.0", True)
     finally:
         agents.stop()
-
-
-class TestHealthUrl:
-    async def asked(
-        self, driver: AgentDriver, hostile: Serve, url: str
-    ) -> tuple[bool, str]:
-        agent = await hostile(answers(version="2.0", healthy=True, detail="agent"))
-        address = agent.target.address
-        target = TargetRef("1", "one", address, {"health_url": url} if url else {})
-        probe = await driver.health(target, seconds=SECONDS)
-        assert probe.version == "2.0"
-        return probe.healthy, probe.detail
-
-    async def test_none(self, driver: AgentDriver, hostile: Serve) -> None:
-        assert await self.asked(driver, hostile, "") == (True, "agent")
-
-    @pytest.mark.parametrize(
-        ("status", "healthy"), [("200 OK", True), ("503 No", False), ("302 X", False)]
-    )
-    async def test_status_decides(
-        self, driver: AgentDriver, hostile: Serve, status: str, healthy: bool
-    ) -> None:
-        page = await hostile(says(status, b"\x1b[1mhello", "Location: /x"))
-        url = page.target.address + "/health?x=1"
-        found = await self.asked(driver, hostile, url)
-        assert found == (healthy, f"HTTP {status.split()[0]}: hello")
-
-    async def test_refused_is_a_failure(
-        self, driver: AgentDriver, hostile: Serve
-    ) -> None:
-        healthy, detail = await self.asked(driver, hostile, "http://127.0.0.1:1/")
-        assert not healthy
-        assert detail
-
-    async def test_no_answer_is_an_error(
-        self, driver: AgentDriver, hostile: Serve
-    ) -> None:
-        page = await hostile(hangs)
-        with pytest.raises(ProbeFailed, match="no answer in time"):
-            await self.asked(driver, hostile, page.target.address)
-
-    async def test_is_not_asked_of_an_unhealthy_agent(
-        self, driver: AgentDriver, hostile: Serve
-    ) -> None:
-        page = await hostile(hangs)
-        agent = await hostile(answers(version="2.0", healthy=False, detail="no"))
-        url = {"health_url": page.target.address}
-        target = TargetRef("1", "one", agent.target.address, url)
-        assert not (await driver.health(target, seconds=SECONDS)).healthy
-        assert page.asked == []

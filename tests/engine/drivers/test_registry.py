@@ -25,8 +25,8 @@ async def test_one_driver_of_each_kind_until_closed() -> None:
 
 
 def test_agent_settings_are_checked() -> None:
-    good = {"token": "demo", "health_url": "http://host/health"}
+    good = {"token": "demo"}
     assert AgentDriver.problems("http://host:7000", good) == {}
-    bad = {"token": "S3cret value", "health_url": "file:///x", "password": "x"}
+    bad = {"token": "S3cret value", "password": "x"}
     found = AgentDriver.problems("ssh://host", bad)
-    assert found.keys() == {"address", "token", "health_url", "password"}
+    assert found.keys() == {"address", "token", "password"}

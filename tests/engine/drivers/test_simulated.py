@@ -65,7 +65,7 @@ async def test_hanging_takes_all_the_time_and_stays_unknown(fleet: Fleet) -> Non
 
 async def test_flapping_alternates(fleet: Fleet) -> None:
     driver, to = SimulatedDriver(fleet), target(flapping=1)
-    seen = [(await driver.health(to, seconds=1)).healthy for _ in range(4)]
+    seen = [(await driver.probe(to, fence=None, seconds=1)).healthy for _ in range(4)]
     assert seen == [True, False, True, False]
 
 

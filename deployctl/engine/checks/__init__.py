@@ -1,0 +1,116 @@
+"""The kinds of checks there are, by name; it knows no kind from the inside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from deployctl.engine import clean
+from deployctl.engine.checks.base import Check, Finding, TargetRef
+from deployctl.engine.checks.command import CommandCheck
+from deployctl.engine.checks.http import HttpCheck
+from deployctl.engine.checks.tcp import TcpCheck
+from deployctl.engine.effects import ProbeFailed
+
+__all__ = ["Checks", "kinds", "problem"]
+
+# From here only: a row in the database never names code that is then imported.
+_KINDS: dict[str, type[Check]] = {
+    each.kind: each for each in (CommandCheck, HttpCheck, TcpCheck)
+}
+#: All of a target's are asked at once, each time that it is looked at.
+MOST = 16
+
+
+def kinds() -> tuple[str, ...]:
+    """Return the names of all kinds."""
+    return tuple(sorted(_KINDS))
+
+
+def problem(checks: object) -> str:
+    """Return what is wrong with a target's setting `checks`, or an empty text."""
+    if not isinstance(checks, list) or len(checks) > MOST:
+        return f"must be a list of at most {MOST} checks"
+    for number, each in enumerate(checks, 1):
+        found = _problem(each)
+        if found:
+            return f"number {number}: {found}"
+    return ""
+
+
+def _problem(check: object) -> str:
+    if not isinstance(check, dict) or check.get("kind") not in _KINDS:
+        return f"must be an object whose kind is one of {', '.join(kinds())}"
+    found = _KINDS[check["kind"]].problems(_own(check))
+    return "; ".join(f"{name} {text}" for name, text in found.items())
+
+
+def _own(check: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in check.items() if name != "kind"}
+
+
+class Checks:
+    """The checks that one event loop uses: one of each kind, made when first asked."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Check] = {}
+
+    async def ask(
+        self, target: TargetRef, checks: object, *, seconds: float
+    ) -> Finding:
+        """Ask all of a target's checks at once; return the first that does not hold.
+
+        The first is the first of the list, so that the same faults say the same. If
+        all hold, what the last one said.
+
+        Raises:
+            ProbeFailed: the first that does not hold has failed itself.
+        """
+        wrong = problem(checks)
+        if wrong:
+            raise ProbeFailed(f"its checks cannot be asked: {wrong}")
+        assert isinstance(checks, list)
+        asking = [
+            asyncio.create_task(self._asked(number, target, check, seconds))
+            for number, check in enumerate(checks, 1)
+        ]
+        finding = Finding(holds=True)
+        try:
+            for task in asking:
+                finding = await task
+                if not finding.holds:
+                    break
+        finally:
+            for task in asking:
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+        return finding
+
+    async def close(self) -> None:
+        """Close them all; each kind that is asked for again is made anew."""
+        while self._open:
+            _, check = self._open.popitem()
+            await check.close()
+
+    async def _asked(
+        self, number: int, target: TargetRef, check: Mapping[str, Any], seconds: float
+    ) -> Finding:
+        kind = check["kind"]
+        name = f"check {number} ({kind})"
+        try:
+            async with asyncio.timeout(seconds):
+                found = await self._of(kind).ask(target, _own(check), seconds=seconds)
+        except TimeoutError:
+            raise ProbeFailed(f"{name}: no answer within {seconds:.3g} s") from None
+        except Exception as error:
+            # Whatever a check raises is the check's failure, and must not stop others.
+            said = clean.line(str(error) or type(error).__name__)
+            raise ProbeFailed(f"{name}: {said}") from error
+        return Finding(found.holds, clean.line(f"{name}: {found.detail}"))
+
+    def _of(self, kind: str) -> Check:
+        check = self._open.get(kind)
+        if check is None:
+            check = self._open[kind] = _KINDS[kind]()
+        return check

@@ -1,0 +1,72 @@
+"""Whether a target works now: its own word together with all checks of its settings.
+
+This is the one place that combines them, for operations and watching alike. How many
+such answers make a target healthy is `strategies.health`'s rule.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from deployctl.engine import checks, drivers
+from deployctl.engine.checks import Checks
+from deployctl.engine.drivers.base import Driver, Probe, ProbeFailed, TargetRef
+
+#: The part of the time that checks may take, so that it is said which one took it.
+_SHARE = 0.95
+
+
+class CheckFailed(ProbeFailed):
+    """The target was asked and is well, but a check of it could not be made.
+
+    Attributes:
+        probe: what the target says.
+    """
+
+    def __init__(self, message: str, probe: Probe) -> None:
+        self.probe = probe
+        super().__init__(message)
+
+
+async def health(
+    driver: Driver,
+    target: TargetRef,
+    asked: Checks,
+    *,
+    seconds: float,
+    fence: int | None = None,
+) -> Probe:
+    """Probe a target; if it says that it is well, ask its checks too, all at once.
+
+    They are asked after the probe, so that what a fence promises holds for them.
+
+    Raises:
+        ProbeFailed, StaleFence: as `Driver.probe`.
+        CheckFailed: the first check that does not hold has failed itself.
+    """
+    began = time.monotonic()
+    probe = await driver.probe(target, fence=fence, seconds=seconds)
+    wanted = target.settings.get("checks")
+    if not wanted or not probe.healthy:
+        return probe
+    left = (seconds - (time.monotonic() - began)) * _SHARE
+    try:
+        finding = await asked.ask(target, wanted, seconds=max(0.0, left))
+    except ProbeFailed as error:
+        raise CheckFailed(str(error), probe) from None
+    return Probe(probe.version, finding.holds, finding.detail)
+
+
+def problems(kind: str, address: str, settings: Mapping[str, object]) -> dict[str, str]:
+    """Return what is wrong with a target of any kind, by field; {} if nothing.
+
+    Any may have `checks`; the other settings are its driver's.
+
+    Raises:
+        UnknownKind: as `drivers.get`.
+    """
+    own = {name: value for name, value in settings.items() if name != "checks"}
+    found = drivers.get(kind).problems(address, own)
+    wrong = checks.problem(settings.get("checks", []))
+    return found | ({"checks": wrong} if wrong else {})

@@ -115,6 +115,8 @@ class Engine:
     watch_seconds: float = env.number("DEPLOYCTL_WATCH_SECONDS", 1)
     look_seconds: float = env.number("DEPLOYCTL_LOOK_SECONDS", 60)
     looks: int = int(env.number("DEPLOYCTL_LOOKS", 100))
+    # How old what a worker knows of secrets and addresses may be, if no bell rings.
+    reach_seconds: float = env.number("DEPLOYCTL_REACH_SECONDS", 30)
     # How many operations one worker process may have open at once.
     places: int = int(env.number("DEPLOYCTL_PLACES", 200))
 

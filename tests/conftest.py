@@ -16,8 +16,10 @@ from django.conf import settings
 from django.test import TransactionTestCase
 
 from deployctl.launch import Addresses
+from tests.support.keys import keys
 from tests.support.servers import Server, empty_database, make_database, use_database
 
+__all__ = ["keys"]  # A fixture.
 SERVER = pytest.StashKey[Server]()
 
 

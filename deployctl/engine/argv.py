@@ -11,15 +11,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from deployctl.engine import clean
+from deployctl.engine import clean, reach
 from deployctl.engine.effects import Applied, NotSent, OutcomeUnknown, ProbeFailed
 from deployctl.engine.processes import Ended, Lost, NotRun, Overdue, Processes, Program
 
 #: What a command finds in its environment besides what the settings name.
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
-#: Secrets of this process and the way to its database: no setting may pass them on.
-_NOT_PASSED_ON = ("DEPLOYCTL_", "DATABASE_")
 _PLACE = re.compile(r"\{([a-z]+)\}")
 #: A value stays inside its word; this keeps that word from becoming an option (-x), a
 #: file to read (@x), several words of a program that splits, or a way up a path.
@@ -156,7 +154,7 @@ def passed_on_problem(names: object) -> str:
     ):
         return "must be a list of variables' names"
     for name in names:
-        if name.startswith(_NOT_PASSED_ON):
+        if reach.is_own(name):
             return f"must not name {name}, which is the worker's own"
     return ""
 

@@ -6,15 +6,22 @@ Django's connection belongs to its thread. It knows no query, and repeats none.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from django.db import Error, connection
 
 log = structlog.get_logger()
 T = TypeVar("T")
+
+
+class Asked(Protocol):
+    """Runs a query or a service beside the loop; None if the database is away."""
+
+    def __call__(self, query: Callable[[], Any], /) -> Awaitable[Any]:
+        """Run it."""
 
 
 class Aside:

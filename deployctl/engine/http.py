@@ -16,7 +16,7 @@ from typing import Any
 
 import pycurl
 
-from deployctl.engine import reach
+from deployctl.engine.reach import Reach, Refused
 
 #: A kept connection is closed after this; below the agent's 75 s, so that it is we who
 #: close it.
@@ -54,6 +54,7 @@ class _Call:
 
     answered: asyncio.Future[tuple[int, bytes]]
     most_bytes: int
+    reach: Reach
     body: bytearray = field(default_factory=bytearray)
     refused: str = ""
 
@@ -66,12 +67,22 @@ class _Call:
 
     def open(self, purpose: int, place: Any) -> socket.socket | int:
         """Connect to checked addresses only, whatever a name resolves to."""
-        try:
-            reach.check_ip(place.addr[0])
-        except reach.Refused as error:
-            self.refused = str(error)
+        if not self._may(place.addr[0]):
             return pycurl.SOCKET_BAD
         return _Socket(place.family, place.socktype, place.protocol)
+
+    def connected(self, there: str, here: str, to_port: int, from_port: int) -> int:
+        """Check a kept connection too: who opened it may have been allowed more."""
+        del here, to_port, from_port
+        return pycurl.PREREQFUNC_OK if self._may(there) else pycurl.PREREQFUNC_ABORT
+
+    def _may(self, address: str) -> bool:
+        try:
+            self.reach.check(address)
+        except Refused as error:
+            self.refused = str(error)
+            return False
+        return True
 
 
 class Http:
@@ -93,6 +104,7 @@ class Http:
         method: str,
         url: str,
         *,
+        reach: Reach,
         seconds: float,
         most_bytes: int,
         headers: Mapping[str, str] | None = None,
@@ -107,12 +119,13 @@ class Http:
             Lost: with what happened.
         """
         curl = self._spare.pop() if self._spare else _made()
-        call = _Call(self._loop.create_future(), most_bytes)
+        call = _Call(self._loop.create_future(), most_bytes, reach)
         more = [f"{name}: {value}" for name, value in (headers or {}).items()]
         curl.setopt(pycurl.URL, url)
         curl.setopt(pycurl.HTTPHEADER, [*_ALWAYS, *more])
         curl.setopt(pycurl.WRITEFUNCTION, call.take)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, call.open)
+        curl.setopt(pycurl.PREREQFUNCTION, call.connected)
         # Zero would be no limit at all.
         curl.setopt(pycurl.TIMEOUT_MS, max(1, math.ceil(seconds * 1000)))
         _set_method(curl, method, body)

@@ -28,7 +28,6 @@ from deployctl.services.claims import Claim
 from deployctl.services.journal import Answer, Ask
 from deployctl.services.operations import Report
 from deployctl.settings import Engine as Settings
-from strategies.health import Health
 from strategies.operations import READ_BACK
 from strategies.states import Kind, OperationState
 
@@ -269,7 +268,7 @@ class Engine:
         for report in ask.reports:
             self._stored(report, accepted=report.operation_id in answer.accepted)
         for claim in answer.claims:
-            self._begin(claim, answer.health, asked_at)
+            self._begin(claim, answer, asked_at)
         if answer.hungry:
             self._desk.hungry.add(deployment_id)
         else:
@@ -303,20 +302,22 @@ class Engine:
         if not accepted and held.task is not None:
             held.task.cancel()
 
-    def _begin(self, claim: Claim, health: Health, asked_at: float) -> None:
+    def _begin(self, claim: Claim, answer: Answer, asked_at: float) -> None:
         before = self._held.get(claim.operation_id)
         if before is not None and before.task is not None:
             before.task.cancel()
         self._desk.reports.get(claim.deployment_id, {}).pop(claim.operation_id, None)
         held = self._held[claim.operation_id] = Held(claim)
         loop = asyncio.get_running_loop()
-        held.task = loop.create_task(self._guarded(claim, health, asked_at))
+        held.task = loop.create_task(self._guarded(claim, answer, asked_at))
 
-    async def _guarded(self, claim: Claim, health: Health, asked_at: float) -> None:
+    async def _guarded(self, claim: Claim, answer: Answer, asked_at: float) -> None:
         """Run one claim; a fault of ours leaves its outcome unknown, never unsaid."""
         try:
-            health = READ_BACK if claim.kind is Kind.SHIFT else health
-            await Runner(claim, self._outside, health, self, asked_at).run()
+            reach = await self._outside.reaches.of(answer.environment_id)
+            health = READ_BACK if claim.kind is Kind.SHIFT else answer.health
+            runner = Runner(claim, reach, self._outside, health, self, asked_at)
+            await runner.run()
         except Exception as error:
             log.exception("operation.fault", operation=claim.operation_id)
             await asyncio.sleep(FAULT_SECONDS)

@@ -22,6 +22,7 @@ from deployctl.engine.drivers.base import (
 )
 from deployctl.engine.health import CheckFailed, health
 from deployctl.engine.outside import Outside
+from deployctl.engine.reach import Reach
 from deployctl.engine.verify import verify
 from deployctl.services.claims import Claim
 from deployctl.services.operations import Report
@@ -58,17 +59,19 @@ class Runner:
     def __init__(
         self,
         claim: Claim,
+        reach: Reach,
         outside: Outside,
         health: Health,
         desk: Desk,
         asked_at: float,
     ) -> None:
         self.claim, self.outside, self.desk = claim, outside, desk
-        self.driver = outside.of(claim)
+        self.driver = outside.of(claim, reach)
         self.health, self.asked_at = health, asked_at
+        self._masked = reach.masked
         self._loop = asyncio.get_running_loop()
         self._target = TargetRef(
-            str(claim.subject_id), claim.name, claim.address, claim.settings
+            str(claim.subject_id), claim.name, claim.address, claim.settings, reach
         )
         self._move = Move(
             claim.direction,
@@ -289,7 +292,7 @@ class Runner:
             state=state,
             available=available,
             observed=clean.line(observed, limit=128) if observed else observed,
-            error=clean.line(error) if error else "",
-            output=clean.text(output) if output else "",
+            error=clean.line(self._masked(error)) if error else "",
+            output=clean.text(self._masked(output)) if output else "",
             drift=drift,
         )

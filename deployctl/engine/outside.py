@@ -8,6 +8,8 @@ from __future__ import annotations
 from deployctl.engine import drivers, routers
 from deployctl.engine.checks import Checks
 from deployctl.engine.drivers.base import Driver
+from deployctl.engine.reach import Reach
+from deployctl.engine.reaches import Reaches
 from deployctl.engine.routers.base import RouterRef
 from deployctl.engine.shift import ShiftDriver
 from deployctl.services.claims import Claim
@@ -18,12 +20,14 @@ class Outside:
     """The drivers, routers and checks of one event loop.
 
     Attributes:
+        reaches: what each environment's targets may use.
         kinds: the kinds of targets that can be reached from here.
         fenced: those of them that refuse a lower fence by themselves.
         router_kinds, fenced_routers: likewise, kinds of routers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reaches: Reaches) -> None:
+        self.reaches = reaches
         self.drivers = drivers.Drivers()
         self.routers = routers.Routers()
         self.checks = Checks()
@@ -38,8 +42,8 @@ class Outside:
             if routers.get(kind).abilities.checks_fence
         ]
 
-    def of(self, claim: Claim) -> Driver:
-        """Return what carries a claim out.
+    def of(self, claim: Claim, reach: Reach) -> Driver:
+        """Return what carries a claim out, with what may be used for it.
 
         Raises:
             LookupError: its kind is not known here.
@@ -47,7 +51,7 @@ class Outside:
         if claim.kind is not Kind.SHIFT:
             return self.drivers.of(claim.driver)
         subject = str(claim.subject_id)
-        ref = RouterRef(subject, claim.name, claim.slots, claim.settings)
+        ref = RouterRef(subject, claim.name, claim.slots, claim.settings, reach)
         router = self.routers.of(claim.driver)
         return ShiftDriver(router, ref, expected=claim.from_version or "")
 

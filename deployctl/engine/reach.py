@@ -1,8 +1,9 @@
-"""Which addresses and secrets a driver may use; it makes no request itself.
+"""Which addresses and secrets a driver may use; it makes no request, asks no database.
 
-Private networks are where targets live, so they are not refused. What never is a
-target is: the metadata services of clouds (link-local), multicast, and no address.
-Every address that a name resolves to is checked, and the checked one is connected to.
+Private networks are where targets live, so they are not refused, unless the environment
+lists the networks that may be used. What never is a target is: the metadata services of
+clouds (link-local), multicast, and no address. Every address that a name resolves to is
+checked, and the checked one is connected to.
 """
 
 from __future__ import annotations
@@ -10,15 +11,26 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from deployctl.networks import Network
+
 #: The name of a secret; its value is never in the database, a plan or a log.
 SECRET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
-# Amazon's metadata service has this one beside its link-local address.
-_METADATA = frozenset({ipaddress.ip_address("fd00:ec2::254")})
+# No program that a worker starts is given these, whatever its settings say.
+_OWN = ("DEPLOYCTL_", "DATABASE_", "SECRET_KEY", "PG")
+
+# Metadata services that are not link-local: Amazon's own, Alibaba's, Oracle's.
+_METADATA = frozenset(
+    map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192"))
+)
+#: Shorter values are not looked for in what a target says: too much is like them.
+_LEAST_MASKED = 4
+MASK = "[secret]"
 
 
 class Refused(OSError):
@@ -27,9 +39,7 @@ class Refused(OSError):
 
 def check_ip(text: str) -> None:
     """Raise `Refused` when an address is one that is never a target's."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    address = mapped or address
+    address = _address(text)
     if (
         address.is_link_local
         or address.is_multicast
@@ -37,6 +47,11 @@ def check_ip(text: str) -> None:
         or address in _METADATA
     ):
         raise Refused(f"{text} is never a target")
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def url_problem(text: object, *, path: bool) -> str:
@@ -74,8 +89,64 @@ def _literal_problem(host: str) -> str:
     return ""
 
 
-def secret(name: str) -> str | None:
-    """Return a secret by name from this process's surroundings, or None.
+class Reach:
+    """What targets and routers of one environment may use.
+
+    Whoever made it keeps it up to date, so it is asked anew each time.
+
+    Attributes:
+        secrets: by name, the environment's own before those of all; None for one that
+            is set, and does not open here.
+        allowed: the networks that may be connected to; None for all that may at all.
+    """
+
+    def __init__(
+        self,
+        secrets: Mapping[str, str | None] | None = None,
+        allowed: Collection[Network] | None = None,
+    ) -> None:
+        self.secrets = secrets or {}
+        self.allowed = allowed
+        self._told: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"Reach({sorted(self.secrets)})"  # Names only.
+
+    def check(self, text: str) -> None:
+        """Raise `Refused` when this address may not be connected to."""
+        check_ip(text)
+        address = _address(text)
+        if self.allowed is not None and not any(
+            address in network for network in self.allowed
+        ):
+            raise Refused(
+                f"{text} is in no network that this environment allows. Nothing was"
+                " sent."
+            )
+
+    def masked(self, text: str) -> str:
+        """Return a text without the secrets that were told: a target may say them."""
+        for value in sorted(self._told, key=len, reverse=True):
+            text = text.replace(value, MASK)
+        return text
+
+    def secret(self, name: str) -> str | None:
+        """Return a secret by name, or None.
+
+        What was set for the environment comes first, then what was set for all, and
+        last what this worker's surroundings have (`of_surroundings`): what people see
+        to be set is what is used. One that does not open is not replaced.
+        """
+        value = self.secrets[name] if name in self.secrets else of_surroundings(name)
+        # A key's lines are looked for one by one: they may be wrapped otherwise.
+        for part in (value or "", *(value or "").splitlines()):
+            if len(part) >= _LEAST_MASKED:
+                self._told.add(part)
+        return value
+
+
+def of_surroundings(name: str) -> str | None:
+    """Return a secret that this process was started with, for every environment.
 
     It is the file of that name in `DEPLOYCTL_SECRETS_DIR`, else the variable
     `DEPLOYCTL_SECRET_<NAME>` in capitals with underscores.
@@ -90,6 +161,11 @@ def secret(name: str) -> str | None:
             pass  # It may still be in the environment.
     variable = "DEPLOYCTL_SECRET_" + name.upper().replace("-", "_")
     return os.environ.get(variable, "").strip() or None
+
+
+def is_own(variable: str) -> bool:
+    """Whether a variable is the worker's own: a key, a secret, the database's."""
+    return variable.startswith(_OWN)
 
 
 def secret_name_problem(name: Any) -> str:

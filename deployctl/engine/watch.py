@@ -7,13 +7,13 @@ decided under the deployment's lock.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
 from deployctl.engine import clean, drivers
+from deployctl.engine.aside import Asked
 from deployctl.engine.drivers.base import TargetRef
 from deployctl.engine.effects import DriverError
 from deployctl.engine.health import health
@@ -27,13 +27,6 @@ from deployctl.settings import Engine as Settings
 log = structlog.get_logger()
 #: A router that says nothing for so long is asked again at the next round.
 READ_SECONDS = 5.0
-
-
-class Asked(Protocol):
-    """Runs a query or a service beside the loop; None if the database is away."""
-
-    def __call__(self, query: Callable[[], Any], /) -> Awaitable[Any]:
-        """Run it."""
 
 
 class Watch:
@@ -89,7 +82,10 @@ class Watch:
         task.add_done_callback(self._under_way.discard)
 
     async def _look(self, due: Due) -> None:
-        target = TargetRef(str(due.target_id), due.name, due.address, due.settings)
+        reach = await self._outside.reaches.of(due.environment_id)
+        target = TargetRef(
+            str(due.target_id), due.name, due.address, due.settings, reach
+        )
         driver, seconds = self._outside.drivers.of(due.driver), due.timeout_seconds
         try:
             async with asyncio.timeout(seconds):
@@ -101,11 +97,12 @@ class Watch:
             self._seen.append(Seen(due, False, None, text))
             return
         except DriverError as error:
-            self._seen.append(Seen(due, False, None, clean.line(str(error))))
+            said = clean.line(reach.masked(str(error)))
+            self._seen.append(Seen(due, False, None, said))
             return
         version = clean.line(probe.version, limit=128) if probe.version else None
         as_wanted = due.version is None or version == due.version
-        detail = clean.line(probe.detail)
+        detail = clean.line(reach.masked(probe.detail))
         if not as_wanted:
             found = version or "an unknown version"
             detail = f"is at {found}, not at {due.version}. {detail}".strip()
@@ -113,13 +110,15 @@ class Watch:
         self._seen.append(Seen(due, is_well, version, detail))
 
     async def _read(self, due: RouterDue) -> None:
-        ref = RouterRef(str(due.id), due.name, due.slots, due.settings)
+        reach = await self._outside.reaches.of(due.environment_id)
+        ref = RouterRef(str(due.id), due.name, due.slots, due.settings, reach)
         try:
             router = self._outside.routers.of(due.kind)
             async with asyncio.timeout(READ_SECONDS):
                 reading = await router.read(ref, fence=None, seconds=READ_SECONDS)
         except (TimeoutError, DriverError, LookupError) as error:
-            log.warning("router.unread", router=due.id, error=str(error))
+            said = clean.line(reach.masked(str(error)))
+            log.warning("router.unread", router=due.id, error=said)
             return
         await self._asked(lambda: routers.seen(due.id, reading.serving, due.asked_at))
 

@@ -26,6 +26,7 @@ from deployctl.engine.aside import Aside
 from deployctl.engine.beats import Beats
 from deployctl.engine.loop import Engine
 from deployctl.engine.outside import Outside
+from deployctl.engine.reaches import Reaches
 from deployctl.engine.watch import Watch
 from deployctl.services import workers
 
@@ -64,7 +65,8 @@ async def run() -> None:
         worker_id, beat_seconds=timing.beat_seconds, trust_seconds=timing.trust_seconds
     )
     beats.start()
-    outside = Outside()
+    reaches = Reaches(Aside("reach").asked)
+    outside = Outside(reaches)
     engine = Engine(worker_id, beats, outside, timing)
     log.info("worker.started", worker=worker_id, pid=os.getpid())
     tasks = [
@@ -74,7 +76,8 @@ async def run() -> None:
             engine.poll(),
             engine.sweep(),
             engine.reconcile(),
-            _hear(),
+            reaches.run(timing.reach_seconds),
+            _hear(reaches),
             ChannelsWorker(
                 EngineConsumer.as_asgi(engine=engine), [CHANNEL], get_channel_layer()
             ).handle(),
@@ -103,11 +106,13 @@ def _arrive() -> int:
     return workers.arrive(socket.gethostname(), os.getpid(), __version__, kinds)
 
 
-async def _hear() -> None:
+async def _hear(reaches: Reaches) -> None:
     """Pass what the doorbell says into this process's channel layer."""
     layer = get_channel_layer()
     async for heard in doorbell.listen(settings.DATABASE_LISTEN_URL):
-        if heard is not None:
+        if heard is None or heard[0] == doorbell.REACH:
+            reaches.changed()
+        else:
             message = {"type": "deployment.changed", "deployment": heard[0]}
             with suppress(ChannelFull):  # polling looks at everything anyway
                 await layer.send(CHANNEL, message)

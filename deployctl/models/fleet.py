@@ -25,6 +25,8 @@ class Environment(models.Model):
 
     name = models.CharField(max_length=128, unique=True)
     is_production = models.BooleanField(default=False)
+    #: Networks that its targets, routers and checks may have; none listed: any.
+    allowed_addresses = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:

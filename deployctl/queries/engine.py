@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from deployctl.models import Deployment
+from deployctl.models import Deployment, Environment
 from deployctl.models.deployments import LIVE_STATES
 
 
@@ -18,6 +18,20 @@ class HeldOperation:
     deployment_id: int
     fence: int
     state: str
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """An environment as workers need it."""
+
+    id: int
+    allowed_addresses: list[str]
+
+
+def surroundings() -> list[Surroundings]:
+    """Return all environments."""
+    found = Environment.objects.order_by("pk").values_list("pk", "allowed_addresses")
+    return [Surroundings(*row) for row in found]
 
 
 def live_deployments() -> list[int]:

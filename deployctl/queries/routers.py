@@ -23,6 +23,7 @@ class RouterDue:
     settings: Mapping[str, Any]
     slots: tuple[str, ...]
     asked_at: datetime
+    environment_id: int
 
 
 def routers_due(seconds: float) -> list[RouterDue]:
@@ -30,7 +31,15 @@ def routers_due(seconds: float) -> list[RouterDue]:
     old = Q(observed_at=None) | Q(observed_at__lt=Now() - timedelta(seconds=seconds))
     found = Router.objects.filter(old).annotate(now=Now())
     return [
-        RouterDue(row.pk, str(row), row.kind, row.settings, tuple(row.slots), row.now)
+        RouterDue(
+            id=row.pk,
+            name=str(row),
+            kind=row.kind,
+            settings=row.settings,
+            slots=tuple(row.slots),
+            asked_at=row.now,
+            environment_id=row.environment_id,
+        )
         for row in found.select_related("application", "environment").order_by(
             F("observed_at").asc(nulls_first=True)
         )[:50]

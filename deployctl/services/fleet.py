@@ -14,8 +14,10 @@ from typing import Any
 
 from django.db import transaction
 
+from deployctl import doorbell
 from deployctl.models import Application, Deployment, Environment, Operation, Target
 from deployctl.models.deployments import LIVE_STATES
+from deployctl.networks import networks
 from deployctl.services import audit
 from deployctl.services.people import Actor, require
 from strategies.states import OPEN, OperationState
@@ -83,6 +85,36 @@ def add_environment(
         )
         if made:
             audit.record(by, "environment.added", row)
+    return row
+
+
+def allow_addresses(
+    environment: Environment, texts: Iterable[str], *, by: Actor
+) -> Environment:
+    """Let targets, routers and checks of an environment have these networks only.
+
+    None allows all again, but those that never are a target's. Workers hear of it at
+    once; what is under way ends as it began.
+
+    Raises:
+        NotAllowed: if this person may not.
+        ValueError: one of them is no network; nothing was changed.
+    """
+    require(by, "change allowed addresses", environment.name)
+    wanted = [str(network) for network in networks(texts)]
+    with transaction.atomic():
+        row = Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
+        before, row.allowed_addresses = row.allowed_addresses, wanted
+        if before != wanted:
+            row.save(update_fields=["allowed_addresses"])
+            audit.record(
+                by,
+                "environment.addresses",
+                row,
+                before={"allowed": before},
+                after={"allowed": wanted},
+            )
+            doorbell.ring_reach()
     return row
 
 

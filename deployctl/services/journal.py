@@ -66,6 +66,8 @@ class Answer:
     seq: int
     may_claim: bool
     live: bool
+    #: Where all of them belong: it says which secrets may be used.
+    environment_id: int
     #: The rule by which the claims' targets are verified.
     health: Health
     claims: list[Claim] = field(default_factory=list)
@@ -125,6 +127,7 @@ def _flush(deployment_id: int, ask: Ask, *, one_by_one: bool) -> Answer:
         seq=turn.seq,
         may_claim=turn.progress.may_claim,
         live=turn.progress.rest is None,
+        environment_id=turn.row.environment_id,
         health=turn.progress.course.limits.health,
         claims=claims,
         hungry=asked_for > max(places, 0),

@@ -33,6 +33,7 @@ class Due:
     """A target to look at; `version` is what it must run, None if any will do."""
 
     target_id: int
+    environment_id: int
     name: str
     address: str
     driver: str
@@ -74,7 +75,7 @@ _LOOK = """
     UPDATE deployctl_target t SET looked_at = clock_timestamp()
       FROM due WHERE t.id = due.id
     RETURNING t.id, t.name, t.address, t.driver, t.settings, t.looked_at,
-              due.to_version
+              due.to_version, t.environment_id
 """
 #: Accepted by a live deployment, and not taken back: what must stay well.
 _ACCEPTED = """
@@ -132,6 +133,7 @@ def _set_out(
                 looked_at=row[5],
                 timeout_seconds=timeout_seconds,
                 version=row[6],
+                environment_id=row[7],
                 deployment_id=deployment_id,
             )
             for row in cursor.fetchall()

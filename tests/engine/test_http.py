@@ -10,6 +10,8 @@ import pytest
 import pytest_asyncio
 
 from deployctl.engine.http import Http, Lost
+from deployctl.engine.reach import Reach
+from deployctl.networks import networks
 from tests.support.certificates import server_tls
 
 pytestmark = pytest.mark.asyncio
@@ -74,12 +76,14 @@ async def http() -> AsyncIterator[Http]:
 
 async def get(http: Http, server: Server, host: str = "127.0.0.1") -> tuple[int, bytes]:
     url = f"http://{host}:{server.port}/"
-    return await http.request("GET", url, seconds=5, most_bytes=100)
+    return await http.request("GET", url, seconds=5, reach=Reach(), most_bytes=100)
 
 
 async def post(http: Http, server: Server, body: bytes) -> tuple[int, bytes]:
     url = f"http://127.0.0.1:{server.port}/"
-    return await http.request("POST", url, seconds=5, most_bytes=100, body=body)
+    return await http.request(
+        "POST", url, seconds=5, reach=Reach(), most_bytes=100, body=body
+    )
 
 
 async def test_as_many_connections_as_run_at_once(http: Http, server: Server) -> None:
@@ -99,7 +103,13 @@ async def test_nothing_of_a_request_is_in_the_next(http: Http, server: Server) -
     url = f"http://127.0.0.1:{server.port}/one"
     token = {"Authorization": "Bearer canary"}
     await http.request(
-        "POST", url, seconds=5, most_bytes=100, headers=token, body=b"{}" * 50_000
+        "POST",
+        url,
+        seconds=5,
+        reach=Reach(),
+        most_bytes=100,
+        headers=token,
+        body=b"{}" * 50_000,
     )
     await get(http, server)
     await post(http, server, b"")
@@ -142,13 +152,13 @@ async def test_there_is_always_a_limit(
     server.wait_seconds = 30
     url = f"http://127.0.0.1:{server.port}/"
     with pytest.raises(Lost, match="no answer in time"):
-        await http.request("GET", url, seconds=seconds, most_bytes=100)
+        await http.request("GET", url, seconds=seconds, reach=Reach(), most_bytes=100)
 
 
 async def test_nobody_there_is_said(http: Http, server: Server) -> None:
     for url in ("http://127.0.0.1:1/", "http://nowhere.invalid/"):
         with pytest.raises(Lost) as lost:
-            await http.request("GET", url, seconds=5, most_bytes=100)
+            await http.request("GET", url, seconds=5, reach=Reach(), most_bytes=100)
         assert (lost.value.nobody, lost.value.sent) == (True, False)
 
 
@@ -156,7 +166,7 @@ async def test_only_http(http: Http, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("canary")
     url = (tmp_path / "secret").as_uri()
     with pytest.raises(Lost):
-        await http.request("GET", url, seconds=5, most_bytes=100)
+        await http.request("GET", url, seconds=5, reach=Reach(), most_bytes=100)
 
 
 async def test_a_certificate_that_nobody_signed_is_refused(
@@ -174,8 +184,30 @@ async def test_a_certificate_that_nobody_signed_is_refused(
     url = f"https://localhost:{listening.sockets[0].getsockname()[1]}/"
     try:
         with pytest.raises(Lost, match="certificate") as lost:
-            await http.request("POST", url, seconds=5, most_bytes=100, body=b"{}")
+            await http.request(
+                "POST", url, seconds=5, reach=Reach(), most_bytes=100, body=b"{}"
+            )
         assert not lost.value.sent
         assert asked in ([], [b""])
     finally:
         listening.close()
+
+
+async def test_only_what_is_allowed_is_connected_to(http: Http, server: Server) -> None:
+    """Not even over a connection that somebody else was allowed to open."""
+    url = f"http://127.0.0.1:{server.port}/"
+    elsewhere = Reach(allowed=networks(["10.0.0.0/8", "::1"]))
+    here = Reach(allowed=networks(["127.0.0.0/8"]))
+
+    async def get_as(reach: Reach) -> tuple[int, bytes]:
+        return await http.request("GET", url, reach=reach, seconds=5, most_bytes=100)
+
+    with pytest.raises(Lost, match=r"127\.0\.0\.1 is in no network") as lost:
+        await get_as(elsewhere)
+    assert (lost.value.sent, lost.value.nobody) == (False, False)
+    assert (await get_as(here))[0] == 200
+    with pytest.raises(Lost, match="in no network") as lost:
+        await get_as(elsewhere)
+    assert not lost.value.sent
+    assert (await get_as(here))[0] == 200
+    assert len(server.heads) == 2

@@ -11,10 +11,12 @@ from django.conf import settings
 from django.db import OperationalError, connection
 
 from deployctl.engine import loop
+from deployctl.engine.aside import Aside
 from deployctl.engine.beats import Beats
 from deployctl.engine.drivers.simulated import FLEET
 from deployctl.engine.loop import Engine
 from deployctl.engine.outside import Outside
+from deployctl.engine.reaches import Reaches
 from deployctl.models import Deployment
 from deployctl.services import workers
 from deployctl.services.claims import Claim
@@ -48,7 +50,8 @@ def work(
 async def _worked(
     worker_id: int, beats: Beats, deployment_id: int, seconds: float
 ) -> None:
-    outside = Outside()
+    reach = Aside("reach")
+    outside = Outside(Reaches(reach.asked))
     engine = Engine(worker_id, beats, outside, TIMES)
     jobs = [engine.run(), engine.poll(), engine.sweep(), engine.reconcile()]
     tasks = [asyncio.create_task(job) for job in jobs]
@@ -58,6 +61,7 @@ async def _worked(
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await outside.close()
+    await reach.done(lambda: connection.close())
     await engine._journal.done(lambda: connection.close())  # that thread's own
 
 

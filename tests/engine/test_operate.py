@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from deployctl.engine.aside import Aside
 from deployctl.engine.drivers.base import Driver, StaleFence, TargetRef
 from deployctl.engine.drivers.simulated import Fleet, SimulatedDriver
 from deployctl.engine.operate import Runner
 from deployctl.engine.outside import Outside
+from deployctl.engine.reach import Reach
+from deployctl.engine.reaches import Reaches
 from deployctl.engine.routers.base import RouterRef
 from deployctl.engine.routers.simulated import SimulatedRouter
 from deployctl.engine.shift import ShiftDriver
@@ -75,10 +78,10 @@ class Only(Outside):
     """An outside in which one driver carries everything out."""
 
     def __init__(self, driver: Driver) -> None:
-        super().__init__()
+        super().__init__(Reaches(Aside("reach").asked))
         self._driver = driver
 
-    def of(self, claim: Claim) -> Driver:
+    def of(self, claim: Claim, reach: Reach) -> Driver:
         return self._driver
 
 
@@ -89,13 +92,14 @@ def run(
     *,
     health: Health = AT_ONCE,
     asked_seconds_ago: float = 0,
+    reach: Reach | None = None,
 ) -> Report:
     """Carry a claim out; return the last thing that was said of it."""
 
     async def carried_out() -> None:
         asked_at = asyncio.get_running_loop().time() - asked_seconds_ago
         outside = Only(driver)
-        await Runner(claim, outside, health, desk, asked_at).run()
+        await Runner(claim, reach or Reach(), outside, health, desk, asked_at).run()
         await outside.close()
 
     asyncio.run(carried_out())
@@ -199,3 +203,20 @@ def test_a_check_that_cannot_be_made_does_not_hide_where_the_target_is() -> None
     )
     assert (report.state, report.observed, fleet.applies) == (S.FAILED, "2.0", 1)
     assert "/gone" in report.error
+
+
+def test_a_secret_that_a_target_says_is_not_passed_on() -> None:
+    reach = Reach({"token": "canary-5d1c", "never": "abc"})
+    reach.secret("token")
+    check = {"kind": "command", "argv": ["/bin/echo", "with canary-5d1c, abc"]}
+    fault = {"kind": "command", "argv": ["/bin/sh", "-c", "echo canary-5d1c; exit 1"]}
+    for checks in [check], [check, fault]:
+        report = run(
+            claimed(settings={"version": "1.0", "checks": checks}),
+            SimulatedDriver(Fleet()),
+            Desk(),
+            health=replace(AT_ONCE, deadline_seconds=0.5),
+            reach=reach,
+        )
+        assert "canary" not in report.error + report.output
+    assert "exit status 1: [secret]" in report.error

@@ -90,11 +90,11 @@ class TestSecrets:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("DEPLOYCTL_SECRET_ONE_TWO", "from the environment")
-        assert reach.secret("one-two") == "from the environment"
+        assert reach.of_surroundings("one-two") == "from the environment"
         monkeypatch.setenv("DEPLOYCTL_SECRETS_DIR", str(tmp_path))
-        assert reach.secret("one-two") == "from the environment"
+        assert reach.of_surroundings("one-two") == "from the environment"
         (tmp_path / "one-two").write_text("from the file\n")
-        assert reach.secret("one-two") == "from the file"
+        assert reach.of_surroundings("one-two") == "from the file"
 
     @pytest.mark.parametrize("name", ["../x", "", "A", "a/b", "x" * 65, "a\n"])
     def test_a_name_is_no_path(
@@ -102,5 +102,5 @@ class TestSecrets:
     ) -> None:
         monkeypatch.setenv("DEPLOYCTL_SECRETS_DIR", str(tmp_path / "secrets"))
         (tmp_path / "x").write_text("canary")
-        assert reach.secret(name) is None
+        assert reach.of_surroundings(name) is None
         assert reach.secret_name_problem(name)

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 from deployctl.engine.outside import Outside
+from deployctl.engine.reaches import Reaches
 from deployctl.engine.watch import Watch
 from deployctl.models import Deployment, Router, Target
 from tests.engine.drivers.agents import Agents
@@ -34,12 +35,13 @@ def watch(rounds: int, **more: Any) -> None:
 
 
 async def _watched(rounds: int, engine: Any) -> None:
-    loop, outside = asyncio.get_running_loop(), Outside()
+    loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1) as database:
 
         async def asked(query: Callable[[], Any]) -> Any:
             return await loop.run_in_executor(database, query)
 
+        outside = Outside(Reaches(asked))
         watching = Watch(outside, engine, asked)
         for _ in range(rounds):
             await watching.round()

@@ -110,7 +110,7 @@ def test_a_batch_of_fifty_outlives_a_killed_worker(
     if timings == "default":
         for name in [n for n in workers.environment if n.startswith("DEPLOYCTL_")]:
             del workers.environment[name]
-    fleet = agents(50, apply_seconds=0.4)
+    fleet = agents(50, apply_seconds=1.5)
     place = Place(agent_targets(fleet, range(50)))
     victim, _ = workers.start(2, DEPLOYCTL_PLACES="30")
     time.sleep(1.5)  # Both are there to share the batch.
@@ -130,7 +130,7 @@ def test_a_batch_of_fifty_outlives_a_killed_worker(
 def test_an_abort_while_all_workers_are_dead_ends_with_the_next_one(
     agents: Callable[..., Agents], workers: Workers
 ) -> None:
-    fleet = agents(12, apply_seconds=0.3)
+    fleet = agents(12, apply_seconds=2)
     place = Place(agent_targets(fleet, range(12)))
     victims = workers.start(2, DEPLOYCTL_PLACES="3")
     deployment = place.deploy(batch_size=6)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -18,24 +15,11 @@ from deployctl.services import fleet, routers, sealing, secrets
 from deployctl.services.people import NotAllowed
 from deployctl.services.secrets import Page, Refused
 from tests.support.fleet import Place, person, simulated
+from tests.support.keys import new_key
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("keys")]
 
 CANARY = "canary-4711"
-
-
-def new_key() -> str:
-    """Return a key as people write it."""
-    return base64.b64encode(os.urandom(32)).decode()
-
-
-@pytest.fixture(autouse=True)
-def keys(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of keys, with one in it."""
-    monkeypatch.delenv(sealing.VARIABLE, raising=False)
-    settings.SECRETS_KEY_FILE = tmp_path / "secrets-key"
-    settings.SECRETS_KEY_FILE.write_text(new_key())
-    return tmp_path / "secrets-key"
 
 
 @pytest.fixture

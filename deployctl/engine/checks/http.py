@@ -42,7 +42,11 @@ class HttpCheck(Check):
         """As `Check.ask`; a redirect is not followed, and is a status like another."""
         try:
             status, raw = await self._http.request(
-                "GET", settings["url"], seconds=seconds, most_bytes=MOST_BYTES
+                "GET",
+                settings["url"],
+                reach=target.reach,
+                seconds=seconds,
+                most_bytes=MOST_BYTES,
             )
         except Lost as lost:
             if lost.nobody:

@@ -9,9 +9,9 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from deployctl.engine import reach
 from deployctl.engine.checks.base import Check, Finding, TargetRef
 from deployctl.engine.effects import ProbeFailed
+from deployctl.engine.reach import Refused
 
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]{1,253})):([0-9]{1,5})")
 
@@ -44,8 +44,8 @@ class TcpCheck(Check):
                 match[1] or match[2], int(match[3]), type=socket.SOCK_STREAM
             )
             for place in places:
-                reach.check_ip(str(place[4][0]))
-        except reach.Refused as error:
+                target.reach.check(str(place[4][0]))
+        except Refused as error:
             raise ProbeFailed(str(error)) from None
         except OSError as error:
             return Finding(False, f"{address} has no address: {error.strerror}")

@@ -125,30 +125,21 @@ class AgentDriver(Driver):
             url += "?" + "&".join(f"{name}={value}" for name, value in query.items())
         data = None if body is None else json.dumps(body).encode("ascii")
         headers = _authorization(target)
-        status, raw = await self._fetch(method, url, seconds, headers, data)
+        if self._http is None:
+            self._http = Http()
+        status, raw = await self._http.request(
+            method,
+            url,
+            reach=target.reach,
+            seconds=seconds,
+            most_bytes=MAX_ANSWER_BYTES,
+            headers=headers,
+            body=data,
+        )
         read = answers.read_object(raw)
         if read is None:
             raise Lost(f"HTTP {status} without an agent's answer", sent=True)
         return _Answer(status, read)
-
-    async def _fetch(
-        self,
-        method: str,
-        url: str,
-        seconds: float,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> tuple[int, bytes]:
-        if self._http is None:
-            self._http = Http()
-        return await self._http.request(
-            method,
-            url,
-            seconds=seconds,
-            most_bytes=MAX_ANSWER_BYTES,
-            headers=headers,
-            body=body,
-        )
 
 
 @lru_cache(maxsize=32_768)
@@ -161,8 +152,10 @@ def _authorization(target: TargetRef) -> dict[str, str]:
     name = target.settings.get("token")
     if name is None:
         return {}
-    value = reach.secret(name) if isinstance(name, str) else None
+    value = target.reach.secret(name) if isinstance(name, str) else None
     if value is None:
         message = f"this worker has no secret named {name}"
         raise Lost(message, sent=False)
+    if not value.isprintable():
+        raise Lost(f"the secret {name} is no token: it has more lines", sent=False)
     return {"Authorization": f"Bearer {value}"}

@@ -31,6 +31,7 @@ from deployctl.engine.effects import (
     ProbeFailed,
     StaleFence,
 )
+from deployctl.engine.reach import Reach
 
 __all__ = [
     "Abilities",
@@ -52,12 +53,14 @@ class TargetRef:
 
     Attributes:
         settings: JSON-able; secrets by name only, never by value.
+        reach: what it may use, as its environment says: ask it for every secret.
     """
 
     id: str
     name: str
     address: str
     settings: Mapping[str, object] = field(default_factory=dict)
+    reach: Reach = field(default_factory=Reach, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

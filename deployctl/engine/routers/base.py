@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from deployctl.engine.effects import Applied
+from deployctl.engine.reach import Reach
 
 __all__ = ["Applied", "Reading", "Router", "RouterAbilities", "RouterRef"]
 
@@ -26,12 +27,14 @@ class RouterRef:
     Attributes:
         slots: the names of the two slots between which it leads traffic.
         settings: JSON-able; secrets by name only, never by value.
+        reach: what it may use, as its environment says: ask it for every secret.
     """
 
     id: str
     name: str
     slots: tuple[str, ...]
     settings: Mapping[str, object] = field(default_factory=dict)
+    reach: Reach = field(default_factory=Reach, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,9 @@ class HaproxyRouter(Router):
 
     async def _asked(self, router: RouterRef, command: str, until: float) -> str:
         address = str(router.settings["address"])
-        return await runtime_api.asked(address, command, seconds=until - _now())
+        return await runtime_api.asked(
+            address, command, reach=router.reach, seconds=until - _now()
+        )
 
 
 @asynccontextmanager

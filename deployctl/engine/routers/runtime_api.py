@@ -11,8 +11,8 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from deployctl.engine import reach
 from deployctl.engine.effects import NotSent, OutcomeUnknown
+from deployctl.engine.reach import Reach, Refused, check_ip
 
 #: The states of some thousand servers; what is longer is no answer.
 MOST_BYTES = 1024 * 1024
@@ -31,15 +31,15 @@ def address_problem(address: object) -> str:
     if parts is None or not 0 < int(parts[2]) < 65_536:
         return "must be the absolute path of a socket, or host:port"
     try:
-        reach.check_ip(parts[1])
-    except reach.Refused as error:
+        check_ip(parts[1])
+    except Refused as error:
         return str(error)
     except ValueError:
         return ""  # A name: its addresses are checked when it is resolved.
     return ""
 
 
-async def asked(address: str, command: str, *, seconds: float) -> str:
+async def asked(address: str, command: str, *, reach: Reach, seconds: float) -> str:
     """Return the answer to one command, without the blank line at its end.
 
     Raises:
@@ -47,7 +47,7 @@ async def asked(address: str, command: str, *, seconds: float) -> str:
         OutcomeUnknown: it was written, and no whole answer came in time.
     """
     until = asyncio.get_running_loop().time() + seconds
-    async with _connected(address, until) as (reader, writer):
+    async with _connected(address, reach, until) as (reader, writer):
         try:
             async with asyncio.timeout_at(until):
                 writer.write(command.encode("ascii") + b"\n")
@@ -63,10 +63,12 @@ async def asked(address: str, command: str, *, seconds: float) -> str:
 
 
 @asynccontextmanager
-async def _connected(address: str, until: float) -> AsyncIterator[Streams]:
+async def _connected(
+    address: str, reach: Reach, until: float
+) -> AsyncIterator[Streams]:
     try:
         async with asyncio.timeout_at(until):
-            streams = await _opened(address)
+            streams = await _opened(address, reach)
     except TimeoutError:
         raise NotSent("no connection in time") from None
     except OSError as error:
@@ -79,7 +81,7 @@ async def _connected(address: str, until: float) -> AsyncIterator[Streams]:
         streams[1].transport.abort()
 
 
-async def _opened(address: str) -> Streams:
+async def _opened(address: str, reach: Reach) -> Streams:
     """Connect to a path, or to the first checked address of a name that answers."""
     if address.startswith("/"):
         return await asyncio.open_unix_connection(address)
@@ -88,7 +90,7 @@ async def _opened(address: str) -> Streams:
     found = await loop.getaddrinfo(host.strip("[]"), int(port))
     places = list(dict.fromkeys(str(each[4][0]) for each in found))
     for place in places:
-        reach.check_ip(place)
+        reach.check(place)
     for place in places[:-1]:
         try:
             return await asyncio.open_connection(place, int(port))

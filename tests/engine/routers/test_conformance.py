@@ -219,3 +219,21 @@ async def test_who_is_killed_with_what_watches_it_is_in_doubt(
     router = RouterRef(router.id, router.name, kit.SLOTS, settings)
     with pytest.raises(OutcomeUnknown, match="killed"):
         await command.switch(router)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["DEPLOYCTL_SECRET_X", "DATABASE_URL", "PGPASSWORD"])
+async def test_a_command_is_given_nothing_of_the_worker_itself(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "canary")
+    tell = [sys.executable, "-c", "import os; print(sorted(os.environ.items()))"]
+    settings: dict[str, object] = {"read": tell, "env": [name], "switch": []}
+    assert "worker's own" in CommandRouter.problems(settings)["env"]
+    driver = CommandRouter()
+    try:
+        ref = RouterRef("1", "one", kit.SLOTS, settings)
+        with pytest.raises(ProbeFailed, match=f"{name}, which is the worker's own"):
+            await driver.read(ref, fence=None, seconds=10)
+    finally:
+        await driver.close()

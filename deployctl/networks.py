@@ -1,0 +1,22 @@
+"""Networks as people write them; which of them may be used is not known here."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks(texts: Iterable[object]) -> tuple[Network, ...]:
+    """Read networks: 10.0.0.0/8, fd00::/8, or one address, 192.0.2.7.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    found = []
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(f"{text!r} is no network, such as 10.0.0.0/8")
+        found.append(ipaddress.ip_network(text.strip()))
+    return tuple(found)

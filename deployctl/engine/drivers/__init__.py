@@ -6,12 +6,14 @@ from deployctl.engine.drivers.agent import AgentDriver
 from deployctl.engine.drivers.base import Driver
 from deployctl.engine.drivers.command import CommandDriver
 from deployctl.engine.drivers.simulated import SimulatedDriver
+from deployctl.engine.drivers.webhook import WebhookDriver
 
 __all__ = ["Drivers", "UnknownKind", "get", "kinds"]
 
 # From here only: a row in the database never names code that is then imported.
 _KINDS: dict[str, type[Driver]] = {
-    each.kind: each for each in (AgentDriver, CommandDriver, SimulatedDriver)
+    each.kind: each
+    for each in (AgentDriver, CommandDriver, SimulatedDriver, WebhookDriver)
 }
 
 

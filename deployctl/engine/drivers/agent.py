@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from deployctl.engine import clean, reach
+from deployctl.engine import clean, objects, reach
 from deployctl.engine.drivers import answers
 from deployctl.engine.drivers.base import (
     Abilities,
@@ -136,7 +136,7 @@ class AgentDriver(Driver):
             headers=headers,
             body=data,
         )
-        read = answers.read_object(raw)
+        read = objects.read(raw)
         if read is None:
             raise Lost(f"HTTP {status} without an agent's answer", sent=True)
         return _Answer(status, read)

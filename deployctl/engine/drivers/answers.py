@@ -6,7 +6,6 @@ no way by which they came.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,15 +24,6 @@ VERSION_CHARS = 128
 UNTOUCHED = ("busy", "fence_reused", "invalid", "token", "not_found", "too_large")
 #: Part of the time that is kept for the answer's way back, and its most.
 _MARGIN, _MAX_MARGIN_SECONDS = 0.2, 3.0
-
-
-def read_object(raw: bytes | str) -> dict[str, Any] | None:
-    """Return the JSON object that these are, or None."""
-    try:
-        found = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def inner(seconds: float) -> float:

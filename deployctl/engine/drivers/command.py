@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deployctl.engine import clean
+from deployctl.engine import clean, objects
 from deployctl.engine.argv import Command, Commands, argv_problem, passed_on_problem
 from deployctl.engine.drivers import answers
 from deployctl.engine.drivers.base import (
@@ -54,7 +54,7 @@ class CommandDriver(Driver):
         """Run `probe`; it prints the version alone, or an object as an agent does."""
         said = await self._commands.read(_command(target, "probe"), seconds=seconds)
         if said.startswith("{"):
-            return answers.probe_in(answers.read_object(said) or {})
+            return answers.probe_in(objects.read(said) or {})
         if not said:
             return Probe(None, healthy=False, detail="the probe printed nothing")
         if "\n" in said or len(said) > answers.VERSION_CHARS:

@@ -6,12 +6,14 @@ from deployctl.engine.routers.base import Router
 from deployctl.engine.routers.command import CommandRouter
 from deployctl.engine.routers.haproxy import HaproxyRouter
 from deployctl.engine.routers.simulated import SimulatedRouter
+from deployctl.engine.routers.webhook import WebhookRouter
 
 __all__ = ["Routers", "UnknownRouterKind", "get", "kinds"]
 
 # From here only: a row in the database never names code that is then imported.
 _KINDS: dict[str, type[Router]] = {
-    each.kind: each for each in (CommandRouter, HaproxyRouter, SimulatedRouter)
+    each.kind: each
+    for each in (CommandRouter, HaproxyRouter, SimulatedRouter, WebhookRouter)
 }
 
 

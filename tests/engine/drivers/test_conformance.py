@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -17,6 +18,7 @@ from deployctl.engine.drivers.command import CommandDriver
 from deployctl.engine.drivers.simulated import Device, Fleet, SimulatedDriver
 from tests.engine.drivers import kit
 from tests.engine.drivers.agents import Agents
+from tests.engine.drivers.webhooks import WebhookSubject
 
 
 class SimulatedSubject(kit.Subject):
@@ -108,10 +110,11 @@ def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agents]:
     running.stop()
 
 
-SUBJECTS = {
+SUBJECTS: dict[str, Callable[[Any], kit.Subject]] = {
     "agent": AgentSubject,
     "command": CommandSubject,
     "simulated": SimulatedSubject,
+    "webhook": lambda _: WebhookSubject(),
 }
 
 
@@ -135,6 +138,8 @@ async def subject(
     await made.driver.close()
     if isinstance(made, SimulatedSubject):
         made.fleet.reset()
+    if isinstance(made, WebhookSubject):
+        made.close()
 
 
 @pytest.mark.asyncio

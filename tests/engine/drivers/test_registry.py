@@ -9,9 +9,9 @@ from deployctl.engine.drivers.agent import AgentDriver
 
 
 def test_kinds_by_name() -> None:
-    assert drivers.kinds() == ("agent", "command", "simulated")
+    assert drivers.kinds() == ("agent", "command", "simulated", "webhook")
     assert drivers.get("agent") is AgentDriver
-    with pytest.raises(drivers.UnknownKind, match="agent, command, simulated"):
+    with pytest.raises(drivers.UnknownKind, match="agent, command, simulated, webhook"):
         drivers.get("os.system")
 
 

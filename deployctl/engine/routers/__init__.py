@@ -5,6 +5,7 @@ from __future__ import annotations
 from deployctl.engine.routers.base import Router
 from deployctl.engine.routers.command import CommandRouter
 from deployctl.engine.routers.haproxy import HaproxyRouter
+from deployctl.engine.routers.nginx import NginxRouter
 from deployctl.engine.routers.simulated import SimulatedRouter
 from deployctl.engine.routers.webhook import WebhookRouter
 
@@ -13,7 +14,13 @@ __all__ = ["Routers", "UnknownRouterKind", "get", "kinds"]
 # From here only: a row in the database never names code that is then imported.
 _KINDS: dict[str, type[Router]] = {
     each.kind: each
-    for each in (CommandRouter, HaproxyRouter, SimulatedRouter, WebhookRouter)
+    for each in (
+        CommandRouter,
+        HaproxyRouter,
+        NginxRouter,
+        SimulatedRouter,
+        WebhookRouter,
+    )
 }
 
 

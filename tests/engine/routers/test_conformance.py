@@ -19,6 +19,7 @@ from deployctl.engine.routers.simulated import SimulatedRouter
 from deployctl.launch.processes import is_running
 from tests.engine.routers import kit
 from tests.engine.routers.haproxies import HaproxySubject
+from tests.engine.routers.nginxes import NginxSubject
 from tests.engine.routers.webhooks import WebhookSubject
 
 #: A load balancer for one machine: a file with what it serves, another with its log.
@@ -117,9 +118,10 @@ SUBJECTS: dict[str, Callable[[Path], kit.Subject]] = {
     "command": CommandSubject,
     "haproxy": HaproxySubject,
     "webhook": WebhookSubject,
+    "nginx": NginxSubject,
 }
 #: These start programs.
-STARTING = ("haproxy",)
+STARTING = ("haproxy", "nginx")
 
 
 @pytest_asyncio.fixture(

@@ -86,6 +86,10 @@ class Balancer:
         """Return what starts it in the foreground."""
         raise NotImplementedError
 
+    def settings(self) -> dict[str, object]:
+        """Return the settings of a router that is this one."""
+        raise NotImplementedError
+
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         with (self.folder / "said").open("ab") as said:
@@ -172,6 +176,12 @@ class Haproxy(Balancer):
     def argv(self) -> list[str]:
         """Return what starts it in the foreground."""
         return [self.path, "-db", "-f", str(self.config)]
+
+    def settings(self) -> dict[str, object]:
+        """As the documents have them."""
+        file = str(self.map)
+        more = {"map": file, "key": self.key, "map_file": file}
+        return {"address": self.socket, **more}
 
     def asked(self, command: str) -> str:
         """Ask it as an operator does."""

@@ -73,6 +73,16 @@ class Nginx(Balancer):
         """Return what starts it in the foreground."""
         return [*self.words(), "-g", "daemon off;"]
 
+    def settings(self) -> dict[str, object]:
+        """As the documents have them, with commands on this nginx."""
+        return {
+            "file": str(self.file),
+            "variable": "storefront_slot",
+            "status": self.status,
+            "test": self.words("-q", "-t"),
+            "reload": self.words("-s", "reload"),
+        }
+
     def words(self, *more: str) -> list[str]:
         """Return a command on this nginx."""
         log = str(self.folder / "error.log")

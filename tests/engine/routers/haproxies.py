@@ -123,8 +123,7 @@ class HaproxySubject(kit.Subject):
         behind = self.haproxy.socket
         if fault != "unreachable":
             self._between[key] = Between(path, behind, key, fault)
-        file = str(self.haproxy.map)
-        settings = {"address": str(path), "map": file, "key": key, "map_file": file}
+        settings = {**self.haproxy.settings(), "address": str(path), "key": key}
         return RouterRef(key, key, kit.SLOTS, settings)
 
     def switches(self, router: RouterRef) -> list[str]:

@@ -31,13 +31,7 @@ class NginxSubject(kit.Subject):
         nginx.start()
         name = str(len(self.nginxes))
         self.nginxes[name] = nginx
-        settings = {
-            "file": str(nginx.file),
-            "variable": "storefront_slot",
-            "status": nginx.status,
-            "test": nginx.words("-q", "-t"),
-            "reload": nginx.words("-s", "reload"),
-        }
+        settings = nginx.settings()
         if fault == "unreachable":
             settings["status"] = f"http://127.0.0.1:{free_ports(1)[0]}/slot"
         elif fault == "refusing":

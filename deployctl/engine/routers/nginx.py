@@ -196,6 +196,7 @@ class NginxRouter(Router):
             status, body = await self._http.request(
                 "GET",
                 url,
+                reach=router.reach,
                 seconds=until - _now(),
                 most_bytes=_MOST_BYTES,
                 headers=headers,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shlex
 import time
 from collections.abc import Awaitable, Callable
 
 import aiohttp
+import asyncssh
 import psycopg
+
+from bench.sshd import Hosts
 
 
 def sleeping(count: int, at_once: int, seconds: float) -> float:
@@ -44,6 +49,48 @@ def posting(addresses: list[str], at_once: int, fence: int, *, looks: bool) -> f
                         assert (await got.json(content_type=None))["healthy"]
 
             return await _pool(len(addresses), at_once, effect)
+
+    return asyncio.run(run())
+
+
+def commanding(hosts: Hosts, at_once: int, fence: int) -> float:
+    """Return the wall seconds of a bare asyncssh pool over new connections.
+
+    It runs what deployctl runs on each host: a probe, an apply, a probe.
+    """
+    known = (
+        asyncssh.import_public_key(hosts.host_key),
+        asyncssh.import_private_key(hosts.key),
+    )
+    apply = {"do": "apply", "version": str(fence), "fence": fence, "seconds": 30}
+    requests = [{"do": "probe", "seconds": 10}, apply, {"do": "probe", "seconds": 10}]
+
+    async def run() -> float:
+        kept = []
+
+        async def effect(number: int) -> None:
+            connection = await asyncssh.connect(
+                hosts.addresses[number],
+                hosts.port,
+                username=hosts.user,
+                known_hosts=([known[0]], [], []),
+                client_keys=[known[1]],
+                agent_path=None,
+                config=None,
+            )
+            kept.append(connection)
+            for request in requests:
+                line = json.dumps(request, separators=(",", ":")) + "\n"
+                command = shlex.join(hosts.command(number))
+                done = await connection.run(command, input=line, check=True)
+                answer = json.loads(str(done.stdout))
+                assert answer.get("ok", answer.get("healthy")), answer
+
+        wall = await _pool(len(hosts.addresses), at_once, effect)
+        for connection in kept:
+            connection.close()
+        await asyncio.gather(*(each.wait_closed() for each in kept))
+        return wall
 
     return asyncio.run(run())
 

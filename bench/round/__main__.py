@@ -17,7 +17,7 @@ from bench.round import works
 from bench.round.readings import Readings
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "latest.json"
-PACKAGES = ("Django", "channels", "psycopg", "pycurl", "aiohttp")
+PACKAGES = ("Django", "channels", "psycopg", "pycurl", "asyncssh", "aiohttp")
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -41,15 +41,9 @@ class Ran:
 
 def made(count: int, seconds: float, addresses: Sequence[str] = ()) -> Fleet:
     """Add a fleet at version 1: agents at addresses, or else simulated targets."""
-    user, _ = User.objects.get_or_create(username="bench", defaults={"is_staff": True})
-    by = people.actor_of(user)
-    application = fleet.add_application(f"bench-{next(_numbers)}", by=by)
-    environment = fleet.add_environment("bench", by=by)
     kind = "agent" if addresses else "simulated"
     settings = {} if addresses else {"version": "1", "latency_seconds": seconds}
-    fleet.add_targets(
-        application,
-        environment,
+    return of(
         [
             fleet.NewTarget(
                 name=f"target-{number:05d}",
@@ -59,9 +53,17 @@ def made(count: int, seconds: float, addresses: Sequence[str] = ()) -> Fleet:
                 recorded_version="1",
             )
             for number in range(count)
-        ],
-        by=by,
+        ]
     )
+
+
+def of(targets: Iterable[fleet.NewTarget]) -> Fleet:
+    """Add a fleet of these targets, as an application of its own."""
+    user, _ = User.objects.get_or_create(username="bench", defaults={"is_staff": True})
+    by = people.actor_of(user)
+    application = fleet.add_application(f"bench-{next(_numbers)}", by=by)
+    environment = fleet.add_environment("bench", by=by)
+    fleet.add_targets(application, environment, targets, by=by)
     return Fleet(application, environment, by)
 
 

@@ -48,6 +48,16 @@ class Readings:
         """Keep a wall time in units of its ideal."""
         self._keep(work, "x ideal", value, goal, cost=cost, targets=targets)
 
+    def against(
+        self, work: str, value: float, goal: float | None, cost: Cost, targets: int
+    ) -> None:
+        """Keep a wall time in units of a peer's, of the same moment."""
+        self._keep(work, "x peer", value, goal, cost=cost, targets=targets)
+
+    def times(self, work: str, value: float, goal: float) -> None:
+        """Keep how many times better than a peer we are."""
+        self._keep(work, "times", value, goal, True)
+
     def rate(
         self,
         work: str,

@@ -13,6 +13,7 @@ from uuid import uuid4
 from bench import peers
 from bench.agents import Agents
 from bench.round import fleets
+from bench.round.hosts import connecting
 from bench.round.readings import Readings
 from bench.round.simulations import simulating
 from bench.round.workers import Workers
@@ -179,6 +180,7 @@ def _workers(count: int) -> str:
 #: All of it: (what, repetitions in full, in a quick round).
 ROUND: tuple[tuple[Callable[[Readings, int], None], int, int], ...] = (
     (waiting, 7, 3),
+    (connecting, 3, 1),
     (instant, 5, 3),
     (pausing, TRIALS, TRIALS),
     (simulating, 3, 1),

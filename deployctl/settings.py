@@ -180,6 +180,7 @@ LOGGING = {
     "formatters": {"line": {"()": "deployctl.logs.formatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     # daphne tells of every start and endpoint; up says what a person wants to know.
-    "loggers": {"daphne": {"level": "WARNING"}},
+    # asyncssh tells of every connection and command.
+    "loggers": {"daphne": {"level": "WARNING"}, "asyncssh": {"level": "WARNING"}},
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
 }

@@ -30,12 +30,13 @@ else
     echo "*** it installed here. Install it, or name one with CHROMIUM=/path." >&2
 fi
 
-# Routers are tested with the load balancers themselves.
-for package in haproxy nginx-light; do
+# Routers and SSH targets are tested with the servers themselves.
+for package in haproxy nginx-light openssh-server; do
     program=/usr/sbin/${package%-light}
+    [ "$package" = openssh-server ] && program=/usr/sbin/sshd
     [ -x "$program" ] && continue
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        echo "Installing $package for the routers' tests ..."
+        echo "Installing $package for the tests with it ..."
         { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y \
             --no-install-recommends "$package"; } >/dev/null 2>&1
     fi

@@ -6,6 +6,7 @@ from deployctl.engine.drivers.agent import AgentDriver
 from deployctl.engine.drivers.base import Driver
 from deployctl.engine.drivers.command import CommandDriver
 from deployctl.engine.drivers.simulated import SimulatedDriver
+from deployctl.engine.drivers.ssh import SshCommandDriver, SshDriver
 from deployctl.engine.drivers.webhook import WebhookDriver
 
 __all__ = ["Drivers", "UnknownKind", "get", "kinds"]
@@ -13,7 +14,14 @@ __all__ = ["Drivers", "UnknownKind", "get", "kinds"]
 # From here only: a row in the database never names code that is then imported.
 _KINDS: dict[str, type[Driver]] = {
     each.kind: each
-    for each in (AgentDriver, CommandDriver, SimulatedDriver, WebhookDriver)
+    for each in (
+        AgentDriver,
+        CommandDriver,
+        SimulatedDriver,
+        SshCommandDriver,
+        SshDriver,
+        WebhookDriver,
+    )
 }
 
 

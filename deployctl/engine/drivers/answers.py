@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deployctl.engine import clean
+from deployctl.engine import clean, objects
 from deployctl.engine.drivers.base import (
     Applied,
     OutcomeUnknown,
@@ -54,6 +54,22 @@ def probe_in(body: Mapping[str, Any]) -> Probe:
         healthy=healthy,
         detail=clean.line(detail) if isinstance(detail, str) else "",
     )
+
+
+def printed(said: str) -> Probe:
+    """Return what a probe of one's own printed: the version alone, or an object.
+
+    Raises:
+        ProbeFailed: it makes no sense.
+    """
+    said = said.strip()
+    if said.startswith("{"):
+        return probe_in(objects.read(said) or {})
+    if not said:
+        return Probe(None, healthy=False, detail="the probe printed nothing")
+    if "\n" in said or len(said) > VERSION_CHARS:
+        raise ProbeFailed(f"printed more than a version: {clean.line(said)}")
+    return Probe(clean.line(said), healthy=True)
 
 
 def applied_in(body: Mapping[str, Any], version: str, fence: int) -> Applied:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deployctl.engine import clean, objects
 from deployctl.engine.argv import Command, Commands, argv_problem, passed_on_problem
 from deployctl.engine.drivers import answers
 from deployctl.engine.drivers.base import (
@@ -16,7 +15,6 @@ from deployctl.engine.drivers.base import (
     Applied,
     Driver,
     Probe,
-    ProbeFailed,
     TargetRef,
 )
 
@@ -53,13 +51,7 @@ class CommandDriver(Driver):
     ) -> Probe:
         """Run `probe`; it prints the version alone, or an object as an agent does."""
         said = await self._commands.read(_command(target, "probe"), seconds=seconds)
-        if said.startswith("{"):
-            return answers.probe_in(objects.read(said) or {})
-        if not said:
-            return Probe(None, healthy=False, detail="the probe printed nothing")
-        if "\n" in said or len(said) > answers.VERSION_CHARS:
-            raise ProbeFailed(f"printed more than a version: {clean.line(said)}")
-        return Probe(clean.line(said), healthy=True)
+        return answers.printed(said)
 
     async def apply(
         self, target: TargetRef, *, version: str, fence: int, seconds: float

@@ -18,6 +18,7 @@ from deployctl.engine.drivers.command import CommandDriver
 from deployctl.engine.drivers.simulated import Device, Fleet, SimulatedDriver
 from tests.engine.drivers import kit
 from tests.engine.drivers.agents import Agents
+from tests.engine.drivers.ssh_hosts import SshCommandSubject, SshSubject
 from tests.engine.drivers.webhooks import WebhookSubject
 
 
@@ -115,7 +116,10 @@ SUBJECTS: dict[str, Callable[[Any], kit.Subject]] = {
     "command": CommandSubject,
     "simulated": SimulatedSubject,
     "webhook": lambda _: WebhookSubject(),
+    "ssh": SshSubject,
+    "ssh-command": SshCommandSubject,
 }
+SERVERS = {"agent": "agents", "ssh": "sshd", "ssh-command": "sshd"}
 
 
 def test_the_kit_knows_every_kind() -> None:
@@ -132,7 +136,8 @@ def _kinds_and_cases() -> Iterator[pytest.ParameterSet]:
 async def subject(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[kit.Subject]:
-    given = request.getfixturevalue("agents") if kind == "agent" else tmp_path
+    server = SERVERS.get(kind)
+    given = request.getfixturevalue(server) if server else tmp_path
     made: kit.Subject = SUBJECTS[kind](given)
     yield made
     await made.driver.close()

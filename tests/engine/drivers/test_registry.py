@@ -9,9 +9,16 @@ from deployctl.engine.drivers.agent import AgentDriver
 
 
 def test_kinds_by_name() -> None:
-    assert drivers.kinds() == ("agent", "command", "simulated", "webhook")
+    assert drivers.kinds() == (
+        "agent",
+        "command",
+        "simulated",
+        "ssh",
+        "ssh-command",
+        "webhook",
+    )
     assert drivers.get("agent") is AgentDriver
-    with pytest.raises(drivers.UnknownKind, match="agent, command, simulated, webhook"):
+    with pytest.raises(drivers.UnknownKind, match="agent, command, simulated, ssh"):
         drivers.get("os.system")
 
 

@@ -1,0 +1,283 @@
+"""Targets reached by SSH: `ssh` with our wrapper on the host, `ssh-command` without it.
+
+Both run a fixed command of the settings and write what is wanted as a line of JSON
+into it, never into the command line. The wrapper (`deployctl-host`) keeps the promises
+of the fence; a command of one's own cannot, and its kind says so.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from deployctl.engine import clean, objects, reach
+from deployctl.engine.drivers import answers
+from deployctl.engine.drivers.base import (
+    Abilities,
+    Applied,
+    Driver,
+    NotSent,
+    OutcomeUnknown,
+    Probe,
+    ProbeFailed,
+    TargetRef,
+)
+from deployctl.engine.ssh import (
+    Connections,
+    Ended,
+    Host,
+    Lost,
+    address_problem,
+    host_key_problem,
+    parts,
+)
+
+_SETTINGS = frozenset({"host_key", "key", "password", "post_quantum"})
+_WRAPPER = ["deployctl-host"]
+#: A shell's word for a command that is not there, or may not be run.
+_NO_COMMAND = (126, 127)
+#: Runs a command of one's own, and kills it with all of its process group when its time
+#: is over or our end of the connection closes, as it does when the worker dies. It must
+#: do so itself: sshd kills nothing when a connection goes. A request that did not
+#: arrive whole runs nothing.
+_GUARD = """
+IFS= read -r seconds && IFS= read -r line || exit 125
+exec 3<&0
+{ while read -r more; do :; done <&3; kill -KILL 0; } >/dev/null 2>&1 &
+input=$!
+exec 3<&-
+{ trap 'kill $nap; exit' TERM; sleep "$seconds" & nap=$!; wait $nap && kill -KILL 0
+} </dev/null >/dev/null 2>&1 &
+time=$!
+printf '%s\\n' "$line" | "$@"
+status=$?
+kill $input $time
+exit $status
+"""
+
+
+class _Ssh(Driver):
+    """What both kinds share: settings, and one command asked over kept connections."""
+
+    #: Settings that are commands, each with its words when it is left out.
+    commands: ClassVar[Mapping[str, list[str]]]
+
+    def __init__(self) -> None:
+        self._connections: Connections | None = None
+
+    @classmethod
+    def problems(cls, address: str, settings: Mapping[str, object]) -> dict[str, str]:
+        """Settings: `host_key`; `key` or `password`, a secret's name; the commands.
+
+        A missing `host_key` is none: it is pinned when the host is enrolled.
+        """
+        foreign = settings.keys() - _SETTINGS - cls.commands.keys()
+        found = dict.fromkeys(foreign, f"is not a setting of the kind {cls.kind}")
+        found["address"] = address_problem(address)
+        for name in settings.keys() & {"key", "password"}:
+            found[name] = reach.secret_name_problem(settings[name])
+        if ("key" in settings) == ("password" in settings):
+            found["key"] = "is needed, or password: one of them, not both"
+        if "host_key" in settings:
+            found["host_key"] = host_key_problem(settings["host_key"])
+        if not isinstance(settings.get("post_quantum", False), bool):
+            found["post_quantum"] = "must be true or false"
+        for name, words in cls.commands.items():
+            found[name] = _words_problem(settings.get(name, words))
+        return {name: problem for name, problem in found.items() if problem}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            await connections.close()
+
+    async def _ask(
+        self, target: TargetRef, command: str, request: str, seconds: float
+    ) -> Ended:
+        """Run a command with a request; raise `Lost` as `Connections.run`."""
+        if self._connections is None:
+            self._connections = Connections()
+        return await self._connections.run(
+            _host(target),
+            command,
+            request.encode("ascii"),
+            reach=target.reach,
+            seconds=seconds,
+        )
+
+    def _words(self, target: TargetRef, name: str) -> str:
+        """Return a command of the settings as a shell reads it.
+
+        Raises:
+            Lost: the settings are not fit to be used; nothing was sent.
+        """
+        for field, problem in self.problems(target.address, target.settings).items():
+            raise Lost(f"{field} {problem}. Nothing was sent.", sent=False)
+        words = target.settings.get(name, self.commands[name])
+        assert isinstance(words, list)
+        return shlex.join(words)
+
+
+class SshDriver(_Ssh):
+    """Hosts with `deployctl-host` on them."""
+
+    kind = "ssh"
+    # Not atomic: a configured command may end half way, and the wrapper says so.
+    abilities = Abilities(checks_fence=True, probes=True, atomic=False)
+    commands = {"command": _WRAPPER}
+
+    async def probe(
+        self, target: TargetRef, *, fence: int | None, seconds: float
+    ) -> Probe:
+        """As `Driver.probe`; waits on the host for a running effect to end."""
+        asked: dict[str, object] = {} if fence is None else {"fence": fence}
+        try:
+            said = _answer(await self._asked(target, seconds, do="probe", **asked))
+        except Lost as lost:
+            raise ProbeFailed(clean.line(str(lost))) from None
+        if said.get("refused") == "stale":
+            raise answers.stale(said, _message(said))
+        if "refused" in said:
+            raise ProbeFailed(_message(said))
+        return answers.probe_in(said)
+
+    async def apply(
+        self, target: TargetRef, *, version: str, fence: int, seconds: float
+    ) -> Applied:
+        """As `Driver.apply`; the wrapper gets a little less time than there is."""
+        asked: dict[str, object] = {"version": version, "fence": fence}
+        try:
+            ended = await self._asked(target, seconds, do="apply", **asked)
+            if ended.status in _NO_COMMAND:
+                return Applied(ok=False, error=_no_command(ended))
+            said = _answer(ended)
+        except Lost as lost:
+            kind = OutcomeUnknown if lost.sent else NotSent
+            raise kind(clean.line(str(lost))) from None
+        if "refused" not in said:
+            return answers.applied_in(said, version, fence)
+        if said["refused"] == "stale":
+            raise answers.stale(said, _message(said))
+        if said["refused"] in answers.UNTOUCHED:
+            return Applied(ok=False, error=_message(said))
+        raise OutcomeUnknown(_message(said))
+
+    async def _asked(
+        self, target: TargetRef, seconds: float, **request: object
+    ) -> Ended:
+        # The wrapper counts in thousandths.
+        request["seconds"] = round(answers.inner(seconds), 3)
+        command = self._words(target, "command")
+        return await self._ask(target, command, _line(request), seconds)
+
+
+class SshCommandDriver(_Ssh):
+    """Hosts with commands of one's own, which can say how they ended, and no more."""
+
+    kind = "ssh-command"
+    abilities = Abilities(checks_fence=False, probes=True, atomic=False)
+    commands = {"apply": [], "probe": []}
+
+    async def probe(
+        self, target: TargetRef, *, fence: int | None, seconds: float
+    ) -> Probe:
+        """Run `probe`; it prints the version alone, or an object as an agent does."""
+        try:
+            ended = await self._guarded(target, "probe", seconds)
+        except Lost as lost:
+            raise ProbeFailed(clean.line(str(lost))) from None
+        if ended.status != 0:
+            raise ProbeFailed(_end(ended))
+        return answers.printed(ended.out.text())
+
+    async def apply(
+        self, target: TargetRef, *, version: str, fence: int, seconds: float
+    ) -> Applied:
+        """Run `apply`; its exit status alone says how it ended. It hears the fence."""
+        try:
+            ended = await self._guarded(
+                target, "apply", seconds, version=version, fence=fence
+            )
+        except Lost as lost:
+            kind = OutcomeUnknown if lost.sent else NotSent
+            raise kind(clean.line(str(lost))) from None
+        if ended.status is None:
+            raise OutcomeUnknown(_end(ended))
+        output = clean.text(ended.out.text() + ended.err.text())
+        error = f"exit status {ended.status}" if ended.status else ""
+        return Applied(ok=not error, error=error, output=output)
+
+    async def _guarded(
+        self, target: TargetRef, name: str, seconds: float, **request: object
+    ) -> Ended:
+        """Run a command that is over when the time is, on the host as well."""
+        inner = answers.inner(seconds)
+        command = shlex.join(["sh", "-c", _GUARD, "sh"])
+        command += " " + self._words(target, name)
+        # Every host's sleep knows whole seconds. We close our end at the right one.
+        lines = f"{math.ceil(inner)}\n{_line({'do': name, **request})}"
+        return await self._ask(target, command, lines, inner)
+
+
+def _host(target: TargetRef) -> Host:
+    """Return where the settings lead; raise `Lost` when nobody has enrolled it."""
+    settings = target.settings
+    if "host_key" not in settings:
+        raise Lost(
+            f"no host key is pinned for {target.name}, so that nobody knows who would"
+            f" answer. Nothing was sent. Run `manage.py enrol {target.name}` first.",
+            sent=False,
+        )
+    user, name, port = parts(target.address)
+    return Host(
+        user=user,
+        name=name,
+        port=port,
+        host_key=str(settings["host_key"]),
+        key=str(settings.get("key", "")),
+        password=str(settings.get("password", "")),
+        post_quantum=settings.get("post_quantum") is True,
+    )
+
+
+def _words_problem(words: object) -> str:
+    if not isinstance(words, list) or not words or not all(map(_is_word, words)):
+        return "must be a list of words, the first of them the command"
+    return ""
+
+
+def _is_word(word: object) -> bool:
+    return isinstance(word, str) and 0 < len(word) <= 4096 and word.isprintable()
+
+
+def _line(request: Mapping[str, object]) -> str:
+    return json.dumps(request, separators=(",", ":")) + "\n"
+
+
+def _answer(ended: Ended) -> dict[str, Any]:
+    """Return the wrapper's answer; raise `Lost`, as sent, when there is none."""
+    said = objects.read(ended.out.text()) if ended.out.whole else None
+    if said is not None and ended.status == 0:
+        return said
+    if ended.status in _NO_COMMAND:
+        raise Lost(_no_command(ended), sent=True)
+    raise Lost(f"not an answer of deployctl-host: {_end(ended)}", sent=True)
+
+
+def _no_command(ended: Ended) -> str:
+    return clean.line(f"the command of the settings is not on the host: {_end(ended)}")
+
+
+def _end(ended: Ended) -> str:
+    how = f"signal {ended.signal}" if ended.status is None else f"status {ended.status}"
+    said = ended.err.text().strip() or ended.out.text().strip()
+    return clean.line(f"it ended with {how}" + (f": {said[:4000]}" if said else ""))
+
+
+def _message(said: Mapping[str, Any]) -> str:
+    text = said.get("message")
+    return clean.line(text if isinstance(text, str) and text else str(said["refused"]))

@@ -40,7 +40,7 @@ UsePAM no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
 MaxStartups 200
-SetEnv {mark_name}={mark}
+SetEnv {mark_name}={mark} HOME={folder}
 """
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from deployctl.engine import checks, drivers
+from deployctl.engine import checks, drivers, traffic
 from deployctl.engine.checks import Checks
 from deployctl.engine.drivers.base import Driver, Probe, ProbeFailed, TargetRef
 
@@ -61,12 +61,14 @@ async def health(
 def problems(kind: str, address: str, settings: Mapping[str, object]) -> dict[str, str]:
     """Return what is wrong with a target of any kind, by field; {} if nothing.
 
-    Any may have `checks`; the other settings are its driver's.
+    Any may have `checks` and `traffic`; the other settings are its driver's.
 
     Raises:
         UnknownKind: as `drivers.get`.
     """
-    own = {name: value for name, value in settings.items() if name != "checks"}
+    common = {"checks": checks.problem, "traffic": traffic.problem}
+    own = {name: value for name, value in settings.items() if name not in common}
     found = drivers.get(kind).problems(address, own)
-    wrong = checks.problem(settings.get("checks", []))
-    return found | ({"checks": wrong} if wrong else {})
+    for name, problem in common.items():
+        found[name] = problem(settings.get(name, []))
+    return {name: problem for name, problem in found.items() if problem}

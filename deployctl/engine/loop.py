@@ -169,6 +169,10 @@ class Engine:
         seen = self._seen[claim.deployment_id]
         return seen.may_claim and not self._stopping and self._beats.trusted
 
+    def is_trusted(self) -> bool:
+        """Whether this worker is not thought dead by others."""
+        return self._beats.trusted
+
     def report(self, claim: Claim, report: Report) -> None:
         """Keep a finding for the next flush; what an older claim found is nobody's."""
         held = self._held.get(claim.operation_id)

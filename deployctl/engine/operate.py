@@ -10,6 +10,7 @@ import asyncio
 from typing import Protocol
 
 from deployctl.engine import clean, crash
+from deployctl.engine.drain import Drain
 from deployctl.engine.drivers.base import (
     Applied,
     DriverError,
@@ -23,6 +24,7 @@ from deployctl.engine.drivers.base import (
 from deployctl.engine.health import CheckFailed, health
 from deployctl.engine.outside import Outside
 from deployctl.engine.reach import Reach
+from deployctl.engine.traffic import TrafficFailed
 from deployctl.engine.verify import verify
 from deployctl.services.claims import Claim
 from deployctl.services.operations import Report
@@ -45,6 +47,9 @@ class Desk(Protocol):
 
     def may_apply(self, claim: Claim) -> bool:
         """Whether an effect may start now."""
+
+    def is_trusted(self) -> bool:
+        """Whether this worker is not thought dead by others."""
 
     def report(self, claim: Claim, report: Report) -> None:
         """Hand in a finding; it is stored with the next flush."""
@@ -73,6 +78,7 @@ class Runner:
         self._target = TargetRef(
             str(claim.subject_id), claim.name, claim.address, claim.settings, reach
         )
+        self._drain = Drain(claim, self._target, outside.traffics, desk)
         self._move = Move(
             claim.direction,
             claim.from_version,
@@ -90,6 +96,7 @@ class Runner:
             report = await self._verify(self._left(self.claim.verify_seconds))
         else:
             report = await self._settle()
+        report = await self._drain.ended(report, seconds=self.health.deadline_seconds)
         crash.point("before_result")
         self.desk.report(self.claim, report)
 
@@ -126,7 +133,23 @@ class Runner:
                 return self._released()
         if not self.desk.may_apply(self.claim):
             return self._released()
-        return await self._apply(probe)
+        return await self._drained(probe) or await self._apply(probe)
+
+    async def _drained(self, before: Probe) -> Report | None:
+        """Take the target out of traffic; return how it ended if it may not go on."""
+        if not self._drain.wanted:
+            return None
+        # What is left of the time is for the change itself.
+        limit = self._left(self.claim.apply_seconds) / 2
+        try:
+            await self._drain.take_out(seconds=limit)
+        except TrafficFailed as error:
+            text = f"could not be taken out of traffic, and was not changed: {error}"
+            return self._said(
+                _S.FAILED, text, available=before.healthy, observed=before.version
+            )
+        crash.point("after_drain")
+        return None if self.desk.may_apply(self.claim) else self._released()
 
     async def _apply(self, before: Probe) -> Report:
         claim = self.claim
@@ -141,9 +164,9 @@ class Runner:
             return self._said(_S.UNKNOWN, str(error))
         except (NotSent, StaleFence) as error:
             text = f"could not be changed: {error}"
-            return self._said(
-                _S.FAILED, text, available=before.healthy, observed=before.version
-            )
+            # Who has the higher fence says how it is, and leads its traffic.
+            known = None if isinstance(error, StaleFence) else before.healthy
+            return self._said(_S.FAILED, text, available=known, observed=before.version)
         crash.point("after_apply")
         if not applied.ok and claim.kind is Kind.SHIFT:
             return await self._read_back(applied)
@@ -201,7 +224,8 @@ class Runner:
 
     def _takes_time(self) -> bool:
         rule = self.health
-        return bool(rule.initial_delay_seconds or rule.min_healthy_seconds)
+        waits = rule.initial_delay_seconds or rule.min_healthy_seconds
+        return bool(waits or self._drain.wanted)
 
     def _say_verifying(self) -> None:
         if self.claim.state is not _S.VERIFYING:

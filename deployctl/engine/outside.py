@@ -1,4 +1,4 @@
-"""Everything that one worker can reach: its drivers, routers and checks, by kind.
+"""Everything that one worker can reach: drivers, routers, checks, traffic, by kind.
 
 It gives each claim what carries it out; it knows no deployment and no database.
 """
@@ -12,12 +12,13 @@ from deployctl.engine.reach import Reach
 from deployctl.engine.reaches import Reaches
 from deployctl.engine.routers.base import RouterRef
 from deployctl.engine.shift import ShiftDriver
+from deployctl.engine.traffic import Traffics
 from deployctl.services.claims import Claim
 from strategies.states import Kind
 
 
 class Outside:
-    """The drivers, routers and checks of one event loop.
+    """What one event loop uses.
 
     Attributes:
         reaches: what each environment's targets may use.
@@ -31,6 +32,7 @@ class Outside:
         self.drivers = drivers.Drivers()
         self.routers = routers.Routers()
         self.checks = Checks()
+        self.traffics = Traffics()
         self.kinds = list(drivers.kinds())
         self.fenced = [
             kind for kind in self.kinds if drivers.get(kind).abilities.checks_fence
@@ -60,3 +62,4 @@ class Outside:
         await self.drivers.close()
         await self.routers.close()
         await self.checks.close()
+        await self.traffics.close()

@@ -34,10 +34,14 @@ class Desk:
 
     allowed: int = 100
     said: list[Report] = field(default_factory=list)
+    trusted: bool = True
 
     def may_apply(self, claim: Claim) -> bool:
         self.allowed -= 1
         return self.allowed >= 0
+
+    def is_trusted(self) -> bool:
+        return self.trusted
 
     def report(self, claim: Claim, report: Report) -> None:
         self.said.append(report)

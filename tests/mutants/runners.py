@@ -1,4 +1,4 @@
-"""Faults of carrying one claim out: looking, changing, reading back, doubting."""
+"""Faults of carrying one claim out: looking, draining, changing, doubting."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from deployctl.engine.drain import Drain
 from deployctl.engine.operate import Runner
-from tests.engine import test_operate
+from tests.engine import test_drain, test_operate
 from tests.mutants.edits import edit
 from tests.mutants.hunts import by_test
 from tests.mutants.record import Hunt, Mutant
@@ -41,6 +42,31 @@ def routers_are_believed(patch: pytest.MonkeyPatch) -> None:
     edit(patch, Runner._apply, ('crash.point("after_apply")', believed))
 
 
+def changed_in_traffic(patch: pytest.MonkeyPatch) -> None:
+    """A target is changed while requests are sent to it."""
+    edit(patch, Runner._change, ("await self._drained(probe) or ", ""))
+
+
+def settled_and_left_out(patch: pytest.MonkeyPatch) -> None:
+    """Who settles a doubt leads traffic back only if they took the target out."""
+    edit(patch, Drain.__init__, ("claim.state is not _S.RUNNING", "False"))
+
+
+def the_dead_lead_traffic(patch: pytest.MonkeyPatch) -> None:
+    """A worker leads traffic to a target that somebody else may hold by now."""
+    edit(patch, Drain.ended, ("if not self._desk.is_trusted()", "if False"))
+
+
+def failed_ones_get_traffic(patch: pytest.MonkeyPatch) -> None:
+    """Traffic is led back however the operation ended."""
+    edit(patch, Drain.ended, ("or report.available", "or True"))
+
+
+def back_is_not_seen(patch: pytest.MonkeyPatch) -> None:
+    """A changed target counts as serving before it gets requests."""
+    edit(patch, Drain.ended, ("wait=serves", "wait=False"))
+
+
 HUNTED: dict[Callable[[pytest.MonkeyPatch], None], Hunt] = {
     never_asked_again: by_test(
         test_operate.test_what_is_held_after_the_first_look_is_given_back_untouched
@@ -56,6 +82,17 @@ HUNTED: dict[Callable[[pytest.MonkeyPatch], None], Hunt] = {
     ),
     routers_are_believed: by_test(
         test_operate.test_a_router_is_not_believed_but_read_back
+    ),
+    changed_in_traffic: by_test(
+        test_drain.test_it_is_out_while_it_is_changed_and_back_before_it_is_said
+    ),
+    settled_and_left_out: by_test(test_drain.test_who_settles_a_doubt_leads_it_back),
+    the_dead_lead_traffic: by_test(
+        test_drain.test_a_worker_that_may_be_dead_touches_no_traffic
+    ),
+    failed_ones_get_traffic: by_test(test_drain.test_a_target_that_failed_stays_out),
+    back_is_not_seen: by_test(
+        test_drain.test_it_is_out_while_it_is_changed_and_back_before_it_is_said
     ),
 }
 MUTANTS = [

@@ -17,6 +17,8 @@ from tests.support.servers import ROOT
 
 #: How long an answer takes, and how long nobody listens during a restart.
 WORK_SECONDS, AWAY_SECONDS = 0.02, 0.3
+#: How long the answer to `/long` takes.
+LONG_SECONDS = 1.0
 
 
 class Apps:
@@ -42,7 +44,10 @@ class Apps:
     def argv(self, path: str) -> list[str]:
         """Return a command that asks the control port and prints the answer."""
         url = f"http://127.0.0.1:{self.control}/{path}"
-        lines = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read())"
+        lines = (
+            "import sys, urllib.request\n"
+            "sys.stdout.buffer.writelines(urllib.request.urlopen(sys.argv[1]))"
+        )
         return [sys.executable, "-I", "-S", "-c", lines, url]
 
     def end(self) -> None:
@@ -80,7 +85,8 @@ class App:
         try:
             while head := await _head(reader):
                 if not head.startswith(b"GET /healthz"):
-                    await asyncio.sleep(WORK_SECONDS)
+                    long = head.startswith(b"GET /long")
+                    await asyncio.sleep(LONG_SECONDS if long else WORK_SECONDS)
                 writer.write(_answer(f"{self.number} {self.version}"))
                 await writer.drain()
         except ConnectionError:

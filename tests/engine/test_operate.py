@@ -189,7 +189,7 @@ def test_what_a_check_says_decides_besides_the_target(tmp_path: Path) -> None:
         claimed(settings=settings),
         SimulatedDriver(Fleet()),
         Desk(),
-        health=replace(AT_ONCE, deadline_seconds=0.5),
+        health=replace(AT_ONCE, deadline_seconds=2),
     )
     assert (report.state, report.observed) == (S.FAILED, "2.0")
     assert report.error == "deadline: check 1 (command): exit status 1: not yet"
@@ -203,7 +203,7 @@ def test_a_check_that_cannot_be_made_does_not_hide_where_the_target_is() -> None
         claimed(settings=settings),
         SimulatedDriver(fleet),
         Desk(),
-        health=replace(AT_ONCE, deadline_seconds=0.5),
+        health=replace(AT_ONCE, deadline_seconds=2),
     )
     assert (report.state, report.observed, fleet.applies) == (S.FAILED, "2.0", 1)
     assert "/gone" in report.error
@@ -219,7 +219,7 @@ def test_a_secret_that_a_target_says_is_not_passed_on() -> None:
             claimed(settings={"version": "1.0", "checks": checks}),
             SimulatedDriver(Fleet()),
             Desk(),
-            health=replace(AT_ONCE, deadline_seconds=0.5),
+            health=replace(AT_ONCE, deadline_seconds=2),
             reach=reach,
         )
         assert "canary" not in report.error + report.output

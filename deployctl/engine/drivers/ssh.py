@@ -115,7 +115,9 @@ class _Ssh(Driver):
         Raises:
             Lost: the settings are not fit to be used; nothing was sent.
         """
-        for field, problem in self.problems(target.address, target.settings).items():
+        known = _SETTINGS | self.commands.keys()
+        own = {key: value for key, value in target.settings.items() if key in known}
+        for field, problem in self.problems(target.address, own).items():
             raise Lost(f"{field} {problem}. Nothing was sent.", sent=False)
         words = target.settings.get(name, self.commands[name])
         assert isinstance(words, list)

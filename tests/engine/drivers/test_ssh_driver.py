@@ -211,6 +211,14 @@ async def test_a_command_hears_all_and_its_line_says_nothing(
     assert applied.output.count("2.0") == 1
 
 
+async def test_a_setting_of_somebody_else_does_not_matter(
+    plain: SshCommandSubject,
+) -> None:
+    """Checks stand in the same settings, and are asked by others."""
+    target = plain.at("x", apply=["true"], probe=["echo", "1.0"], checks=[])
+    assert (await probe(plain.driver, target)).version == "1.0"
+
+
 async def test_a_command_that_is_not_there_changed_nothing(wrapped: SshSubject) -> None:
     target = wrapped.at("one", command=["/nowhere/deployctl-host"])
     applied = await apply(wrapped.driver, target)

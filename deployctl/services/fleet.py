@@ -174,15 +174,9 @@ def move_targets(
     """
     require(by, "change targets", environment.name)
     with transaction.atomic():
-        fleet = {"application": application, "environment": environment}
-        # The order of all: deployment, operations, targets. Under its lock nobody
-        # claims; who starts just now waits for the targets, then compares its plan.
-        live = Deployment.objects.select_for_update(no_key=True)
-        list(live.filter(**fleet, state__in=LIVE_STATES).order_by("pk"))
-        there = Target.objects.select_for_update()
-        there = there.filter(**fleet, name__in=list(addresses)).order_by("pk")
+        there = locked(application, environment, addresses)
         moved = [t for t in there if t.address != addresses[t.name]]
-        _refuse_in_use(moved)
+        refuse_in_use(moved)
         for target in moved:
             target.address = addresses[target.name]
             target.driver_digest = driver_digest(
@@ -195,7 +189,22 @@ def move_targets(
     return len(moved)
 
 
-def _refuse_in_use(targets: list[Target]) -> None:
+def locked(
+    application: Application, environment: Environment, names: Iterable[str]
+) -> list[Target]:
+    """Return targets by name, locked so that how they are reached may be changed.
+
+    The order of all: deployment, operations, targets. Under its lock nobody claims; who
+    starts just now waits for the targets, then compares its plan.
+    """
+    fleet = {"application": application, "environment": environment}
+    live = Deployment.objects.select_for_update(no_key=True)
+    list(live.filter(**fleet, state__in=LIVE_STATES).order_by("pk"))
+    there = Target.objects.select_for_update()
+    return list(there.filter(**fleet, name__in=list(names)).order_by("pk"))
+
+
+def refuse_in_use(targets: list[Target]) -> None:
     """Refuse when a live deployment has still to act on any of these locked targets."""
     unsettled = Operation.objects.filter(
         target__in=[target.pk for target in targets],

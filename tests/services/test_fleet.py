@@ -148,13 +148,13 @@ def test_who_starts_while_one_moves_waits_and_sees_the_change(
 ) -> None:
     gate, place = Gate(), Place(simulated(2))
     deployment = place.prepare()
-    look = fleet._refuse_in_use
+    look = fleet.refuse_in_use
 
     def looked(targets: list[Target]) -> None:
         look(targets)
         gate.pass_through()
 
-    monkeypatch.setattr(fleet, "_refuse_in_use", looked)
+    monkeypatch.setattr(fleet, "refuse_in_use", looked)
     moving = Beside(lambda: move(place, "t1"))
     assert gate.reached.wait(10)
     start = Beside(lambda: place.start(deployment))

@@ -10,7 +10,7 @@ from deployctl.engine.ssh.hosts import (
     parts,
 )
 from deployctl.engine.ssh.kept import Connections
-from deployctl.engine.ssh.opening import Lost, offered_key
+from deployctl.engine.ssh.opening import Lost, offered_keys
 from deployctl.engine.ssh.sessions import Ended
 
 __all__ = [
@@ -21,6 +21,6 @@ __all__ = [
     "address_problem",
     "fingerprint",
     "host_key_problem",
-    "offered_key",
+    "offered_keys",
     "parts",
 ]

@@ -130,6 +130,11 @@ def signatures(key: asyncssh.SSHKey) -> list[str]:
     return [name for kind in kinds for name in _SIGNATURES.get(kind, (kind,))]
 
 
+def algorithms_of_kinds() -> list[tuple[str, ...]]:
+    """Return the names under which each kind of key may be proved, preferred first."""
+    return [_SIGNATURES.get(kind, (kind,)) for kind in _KINDS]
+
+
 def fingerprint(line: str) -> str:
     """Return `SHA256:..` of the key in a line; ValueError as `public_key`."""
     return public_key(line).get_fingerprint("sha256")

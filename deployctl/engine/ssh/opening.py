@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 import asyncssh
 
 from deployctl.engine.reach import Reach
-from deployctl.engine.ssh.hosts import Host, fingerprint, public_key, signatures
+from deployctl.engine.ssh.hosts import (
+    Host,
+    algorithms_of_kinds,
+    fingerprint,
+    public_key,
+    signatures,
+)
 
 #: A host that has not let us in by then never will.
 OPEN_SECONDS = 20.0
@@ -87,27 +94,47 @@ async def opened(host: Host, secret: str, reach: Reach) -> asyncssh.SSHClientCon
         raise Lost(_why_not(host, error), sent=False) from None
 
 
-async def offered_key(name: str, port: int, reach: Reach) -> str:
-    """Return the line of the public key that a host offers; nobody signs in.
+async def offered_keys(name: str, port: int, reach: Reach) -> list[str]:
+    """Return the lines of all host keys that a host has; nobody signs in.
+
+    One of each kind, the one to be preferred first.
 
     Raises:
-        Lost: it could not be asked.
+        Lost: it could not be asked, or has none that may be pinned.
     """
+    asked = await asyncio.gather(
+        *(_offered_key(name, port, reach, each) for each in algorithms_of_kinds())
+    )
+    found = [key for key in asked if isinstance(key, str)]
+    if not found:
+        raise Lost(f"{name}:{port} shows no host key: {asked[0]}", sent=False)
+    return found
+
+
+async def _offered_key(
+    name: str, port: int, reach: Reach, algorithms: Sequence[str]
+) -> str | Exception:
+    """Return the key that a host has for these algorithms, or why it shows none."""
     try:
         async with asyncio.timeout(OPEN_SECONDS):
             sock = await _connected(name, port, reach)
             try:
                 key = await asyncssh.get_server_host_key(
-                    name, port, sock=sock, config=None, kex_algs=list(_EXCHANGES)
+                    name,
+                    port,
+                    sock=sock,
+                    config=None,
+                    kex_algs=list(_EXCHANGES),
+                    server_host_key_algs=list(algorithms),
                 )
             finally:
                 sock.close()
     except TimeoutError:
-        raise Lost("no answer in time", sent=False) from None
+        return TimeoutError("no answer in time")
     except (OSError, asyncssh.Error) as error:
-        raise Lost(str(error), sent=False) from None
+        return error
     if key is None:
-        raise Lost("it offers no host key", sent=False)
+        return LookupError("it has none of this kind")
     return key.export_public_key("openssh").decode("ascii").strip()
 
 

@@ -12,7 +12,7 @@ import asyncssh
 import pytest
 
 from deployctl.engine.reach import Reach
-from deployctl.engine.ssh import Host, Lost, fingerprint, offered_key, opening
+from deployctl.engine.ssh import Host, Lost, fingerprint, offered_keys, opening
 from tests.support.sshd import KEY, KEY_VARIABLE, Sshd
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.serial]
@@ -159,7 +159,7 @@ async def test_what_does_not_speak_ssh(
             await asyncio.wait_for(opened(host), 3)
         assert not lost.value.sent
         with pytest.raises(Lost):
-            await asyncio.wait_for(offered_key("127.0.0.1", port, Reach()), 3)
+            await asyncio.wait_for(offered_keys("127.0.0.1", port, Reach()), 5)
 
 
 async def test_a_metadata_service_is_never_asked() -> None:
@@ -168,7 +168,5 @@ async def test_a_metadata_service_is_never_asked() -> None:
         await opened(Host("me", "169.254.169.254", 22, key.strip(), key=KEY))
 
 
-async def test_the_key_that_a_host_offers_is_read_without_signing_in(
-    sshd: Sshd,
-) -> None:
-    assert await offered_key("127.0.0.1", sshd.port, Reach()) == sshd.host_key
+async def test_the_keys_of_a_host_are_read_without_signing_in(sshd: Sshd) -> None:
+    assert await offered_keys("127.0.0.1", sshd.port, Reach()) == [sshd.host_key]

@@ -6,6 +6,7 @@ nothing that was left running can hide.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -141,7 +142,8 @@ class Sshd:
     def cut(self) -> None:
         """Cut every connection, as a network does; nobody is asked first."""
         for pid in self.sessions():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # It has gone by itself.
+                os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """End it, and the connections that it has."""
@@ -155,7 +157,8 @@ class Sshd:
         """End it, and leave neither process nor file behind."""
         self.stop()
         for pid in self.running():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.folder)
 
     def running(self) -> list[int]:

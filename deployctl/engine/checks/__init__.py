@@ -10,6 +10,7 @@ from deployctl.engine import clean
 from deployctl.engine.checks.base import Check, Finding, TargetRef
 from deployctl.engine.checks.command import CommandCheck
 from deployctl.engine.checks.http import HttpCheck
+from deployctl.engine.checks.ssh import SshCheck
 from deployctl.engine.checks.tcp import TcpCheck
 from deployctl.engine.effects import ProbeFailed
 
@@ -17,7 +18,7 @@ __all__ = ["Checks", "kinds", "problem"]
 
 # From here only: a row in the database never names code that is then imported.
 _KINDS: dict[str, type[Check]] = {
-    each.kind: each for each in (CommandCheck, HttpCheck, TcpCheck)
+    each.kind: each for each in (CommandCheck, HttpCheck, SshCheck, TcpCheck)
 }
 #: All of a target's are asked at once, each time that it is looked at.
 MOST = 16

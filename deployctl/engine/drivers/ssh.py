@@ -8,12 +8,11 @@ of the fence; a command of one's own cannot, and its kind says so.
 from __future__ import annotations
 
 import json
-import math
 import shlex
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from deployctl.engine import clean, objects, reach
+from deployctl.engine import clean, objects
 from deployctl.engine.drivers import answers
 from deployctl.engine.drivers.base import (
     Abilities,
@@ -26,37 +25,19 @@ from deployctl.engine.drivers.base import (
     TargetRef,
 )
 from deployctl.engine.ssh import (
+    HOST_SETTINGS,
+    NO_COMMAND,
     Connections,
     Ended,
     Host,
     Lost,
-    address_problem,
-    host_key_problem,
-    parts,
+    guarded,
+    host_in,
+    host_problems,
+    words_problem,
 )
 
-_SETTINGS = frozenset({"host_key", "key", "password", "post_quantum"})
 _WRAPPER = ["deployctl-host"]
-#: A shell's word for a command that is not there, or may not be run.
-_NO_COMMAND = (126, 127)
-#: Runs a command of one's own, and kills it with all of its process group when its time
-#: is over or our end of the connection closes, as it does when the worker dies. It must
-#: do so itself: sshd kills nothing when a connection goes. A request that did not
-#: arrive whole runs nothing.
-_GUARD = """
-IFS= read -r seconds && IFS= read -r line || exit 125
-exec 3<&0
-{ while read -r more; do :; done <&3; kill -KILL 0; } >/dev/null 2>&1 &
-input=$!
-exec 3<&-
-{ trap 'kill $nap; exit' TERM; sleep "$seconds" & nap=$!; wait $nap && kill -KILL 0
-} </dev/null >/dev/null 2>&1 &
-time=$!
-printf '%s\\n' "$line" | "$@"
-status=$?
-kill $input $time
-exit $status
-"""
 
 
 class _Ssh(Driver):
@@ -74,19 +55,11 @@ class _Ssh(Driver):
 
         A missing `host_key` is none: it is pinned when the host is enrolled.
         """
-        foreign = settings.keys() - _SETTINGS - cls.commands.keys()
+        foreign = settings.keys() - HOST_SETTINGS - cls.commands.keys()
         found = dict.fromkeys(foreign, f"is not a setting of the kind {cls.kind}")
-        found["address"] = address_problem(address)
-        for name in settings.keys() & {"key", "password"}:
-            found[name] = reach.secret_name_problem(settings[name])
-        if ("key" in settings) == ("password" in settings):
-            found["key"] = "is needed, or password: one of them, not both"
-        if "host_key" in settings:
-            found["host_key"] = host_key_problem(settings["host_key"])
-        if not isinstance(settings.get("post_quantum", False), bool):
-            found["post_quantum"] = "must be true or false"
+        found |= host_problems(address, settings)
         for name, words in cls.commands.items():
-            found[name] = _words_problem(settings.get(name, words))
+            found[name] = words_problem(settings.get(name, words))
         return {name: problem for name, problem in found.items() if problem}
 
     async def close(self) -> None:
@@ -115,7 +88,7 @@ class _Ssh(Driver):
         Raises:
             Lost: the settings are not fit to be used; nothing was sent.
         """
-        known = _SETTINGS | self.commands.keys()
+        known = HOST_SETTINGS | self.commands.keys()
         own = {key: value for key, value in target.settings.items() if key in known}
         for field, problem in self.problems(target.address, own).items():
             raise Lost(f"{field} {problem}. Nothing was sent.", sent=False)
@@ -154,7 +127,7 @@ class SshDriver(_Ssh):
         asked: dict[str, object] = {"version": version, "fence": fence}
         try:
             ended = await self._asked(target, seconds, do="apply", **asked)
-            if ended.status in _NO_COMMAND:
+            if ended.status in NO_COMMAND:
                 return Applied(ok=False, error=_no_command(ended))
             said = _answer(ended)
         except Lost as lost:
@@ -193,7 +166,7 @@ class SshCommandDriver(_Ssh):
         except Lost as lost:
             raise ProbeFailed(clean.line(str(lost))) from None
         if ended.status != 0:
-            raise ProbeFailed(_end(ended))
+            raise ProbeFailed(ended.how())
         return answers.printed(ended.out.text())
 
     async def apply(
@@ -208,7 +181,7 @@ class SshCommandDriver(_Ssh):
             kind = OutcomeUnknown if lost.sent else NotSent
             raise kind(clean.line(str(lost))) from None
         if ended.status is None:
-            raise OutcomeUnknown(_end(ended))
+            raise OutcomeUnknown(ended.how())
         output = clean.text(ended.out.text() + ended.err.text())
         error = f"exit status {ended.status}" if ended.status else ""
         return Applied(ok=not error, error=error, output=output)
@@ -218,42 +191,21 @@ class SshCommandDriver(_Ssh):
     ) -> Ended:
         """Run a command that is over when the time is, on the host as well."""
         inner = answers.inner(seconds)
-        command = shlex.join(["sh", "-c", _GUARD, "sh"])
-        command += " " + self._words(target, name)
-        # Every host's sleep knows whole seconds. We close our end at the right one.
-        lines = f"{math.ceil(inner)}\n{_line({'do': name, **request})}"
+        command, lines = guarded(
+            self._words(target, name), _line({"do": name, **request}), inner
+        )
         return await self._ask(target, command, lines, inner)
 
 
 def _host(target: TargetRef) -> Host:
     """Return where the settings lead; raise `Lost` when nobody has enrolled it."""
-    settings = target.settings
-    if "host_key" not in settings:
+    if "host_key" not in target.settings:
         raise Lost(
             f"no host key is pinned for {target.name}, so that nobody knows who would"
             f" answer. Nothing was sent. Run `manage.py enrol {target.name}` first.",
             sent=False,
         )
-    user, name, port = parts(target.address)
-    return Host(
-        user=user,
-        name=name,
-        port=port,
-        host_key=str(settings["host_key"]),
-        key=str(settings.get("key", "")),
-        password=str(settings.get("password", "")),
-        post_quantum=settings.get("post_quantum") is True,
-    )
-
-
-def _words_problem(words: object) -> str:
-    if not isinstance(words, list) or not words or not all(map(_is_word, words)):
-        return "must be a list of words, the first of them the command"
-    return ""
-
-
-def _is_word(word: object) -> bool:
-    return isinstance(word, str) and 0 < len(word) <= 4096 and word.isprintable()
+    return host_in(target.address, target.settings)
 
 
 def _line(request: Mapping[str, object]) -> str:
@@ -265,19 +217,13 @@ def _answer(ended: Ended) -> dict[str, Any]:
     said = objects.read(ended.out.text()) if ended.out.whole else None
     if said is not None and ended.status == 0:
         return said
-    if ended.status in _NO_COMMAND:
+    if ended.status in NO_COMMAND:
         raise Lost(_no_command(ended), sent=True)
-    raise Lost(f"not an answer of deployctl-host: {_end(ended)}", sent=True)
+    raise Lost(f"not an answer of deployctl-host: {ended.how()}", sent=True)
 
 
 def _no_command(ended: Ended) -> str:
-    return clean.line(f"the command of the settings is not on the host: {_end(ended)}")
-
-
-def _end(ended: Ended) -> str:
-    how = f"signal {ended.signal}" if ended.status is None else f"status {ended.status}"
-    said = ended.err.text().strip() or ended.out.text().strip()
-    return clean.line(f"it ended with {how}" + (f": {said[:4000]}" if said else ""))
+    return clean.line(f"the command of the settings is not on the host: {ended.how()}")
 
 
 def _message(said: Mapping[str, Any]) -> str:

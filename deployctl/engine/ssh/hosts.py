@@ -6,6 +6,7 @@ It reads texts and opens no connection; a secret's value never stands here.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -138,3 +139,38 @@ def algorithms_of_kinds() -> list[tuple[str, ...]]:
 def fingerprint(line: str) -> str:
     """Return `SHA256:..` of the key in a line; ValueError as `public_key`."""
     return public_key(line).get_fingerprint("sha256")
+
+
+#: What settings say of a host besides its address.
+HOST_SETTINGS = frozenset({"host_key", "key", "password", "post_quantum"})
+
+
+def host_problems(address: str, settings: Mapping[str, object]) -> dict[str, str]:
+    """Return what is wrong with an address and `HOST_SETTINGS`, by name; {} if nothing.
+
+    A missing `host_key` is no problem: it is pinned when the host is enrolled.
+    """
+    found = {"address": address_problem(address)}
+    for name in settings.keys() & {"key", "password"}:
+        found[name] = reach.secret_name_problem(settings[name])
+    if ("key" in settings) == ("password" in settings):
+        found["key"] = "is needed, or password: one of them, not both"
+    if "host_key" in settings:
+        found["host_key"] = host_key_problem(settings["host_key"])
+    if not isinstance(settings.get("post_quantum", False), bool):
+        found["post_quantum"] = "must be true or false"
+    return {name: problem for name, problem in found.items() if problem}
+
+
+def host_in(address: str, settings: Mapping[str, object]) -> Host:
+    """Return the host of an address and settings that have no problems."""
+    user, name, port = parts(address)
+    return Host(
+        user=user,
+        name=name,
+        port=port,
+        host_key=str(settings["host_key"]),
+        key=str(settings.get("key", "")),
+        password=str(settings.get("password", "")),
+        post_quantum=settings.get("post_quantum") is True,
+    )

@@ -46,10 +46,11 @@ class Lost(Exception):
 
     Attributes:
         sent: whether the host had been asked to run it: it may have been.
+        nobody: whether there was nobody to connect to.
     """
 
-    def __init__(self, message: str, *, sent: bool) -> None:
-        self.sent = sent
+    def __init__(self, message: str, *, sent: bool, nobody: bool = False) -> None:
+        self.sent, self.nobody = sent, nobody
         super().__init__(message)
 
 
@@ -91,7 +92,8 @@ async def opened(host: Host, secret: str, reach: Reach) -> asyncssh.SSHClientCon
     except asyncssh.HostKeyNotVerifiable:
         raise Lost(_other_key(host, client.offered), sent=False) from None
     except (OSError, asyncssh.Error) as error:
-        raise Lost(_why_not(host, error), sent=False) from None
+        nobody = isinstance(error, ConnectionRefusedError)
+        raise Lost(_why_not(host, error), sent=False, nobody=nobody) from None
 
 
 async def offered_keys(name: str, port: int, reach: Reach) -> list[str]:

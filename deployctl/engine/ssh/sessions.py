@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import asyncssh
 
+from deployctl.engine import clean
+
 #: Kept from the front and from the back of what a command writes, of each stream.
 HEAD_BYTES = TAIL_BYTES = 512 * 1024
 #: What the far side may send before it must wait for us.
@@ -58,6 +60,14 @@ class Ended:
     signal: str
     out: Kept
     err: Kept
+
+    def how(self) -> str:
+        """Say how it ended and what it said, in one clean line."""
+        end = (
+            f"signal {self.signal}" if self.status is None else f"status {self.status}"
+        )
+        said = self.err.text().strip() or self.out.text().strip()
+        return clean.line(f"it ended with {end}" + (f": {said[:4000]}" if said else ""))
 
 
 class Session(asyncssh.SSHClientSession[bytes]):

@@ -70,7 +70,7 @@ async def test_none_is_no_objection(asked: Checks) -> None:
     ("wanted", "says"),
     [
         ("none", "must be a list"),
-        ([{"kind": "eval"}], "kind is one of command, http, tcp"),
+        ([{"kind": "eval"}], "kind is one of command, http, ssh, tcp"),
         ([{"kind": "tcp", "address": "host"}], "number 1: address must be host:port"),
         ([{"kind": "tcp", "address": "h:70000"}], "must be host:port"),
         ([{"kind": "http", "url": "file:///etc/passwd"}], "url must begin with http"),
@@ -79,6 +79,9 @@ async def test_none_is_no_objection(asked: Checks) -> None:
         ([{"kind": "http", "url": "http://h/", "more": 1}], "more is not a setting"),
         ([{"kind": "command", "argv": ["ls"]}], "absolute path"),
         ([{"kind": "command", "argv": ["/x", "{version}"]}], "nobody knows then"),
+        ([{"kind": "ssh", "command": "ls"}], "command must be a list of words"),
+        ([{"kind": "ssh", "command": ["ls"], "key": "k"}], "key needs an address"),
+        ([{"kind": "ssh", "command": ["ls"], "address": "ssh://a@b"}], "key is needed"),
         ([shell("true")] * 17, "at most 16"),
     ],
 )

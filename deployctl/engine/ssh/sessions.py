@@ -6,6 +6,7 @@ It knows no host; whatever the far side does, this side keeps little of it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -112,7 +113,9 @@ class Session(asyncssh.SSHClientSession[bytes]):
     def session_started(self) -> None:
         """Give the line. The input stays open: its end says that we have gone."""
         if self._channel is not None:
-            self._channel.write(self._line)
+            # Who ended at once takes no line any more; how it ended is told as ever.
+            with contextlib.suppress(OSError):
+                self._channel.write(self._line)
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         """Keep a part of what comes, and slow down who sends too much."""

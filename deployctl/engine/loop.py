@@ -21,6 +21,7 @@ from deployctl.engine.aside import Aside
 from deployctl.engine.beats import Beats
 from deployctl.engine.operate import Runner
 from deployctl.engine.outside import Outside
+from deployctl.engine.reaches import Unread
 from deployctl.models import Deployment
 from deployctl.queries import engine as queries
 from deployctl.services import journal
@@ -322,6 +323,10 @@ class Engine:
             health = READ_BACK if claim.kind is Kind.SHIFT else answer.health
             runner = Runner(claim, reach, self._outside, health, self, asked_at)
             await runner.run()
+        except Unread as error:
+            log.warning("reach.unread", operation=claim.operation_id, error=str(error))
+            await asyncio.sleep(FAULT_SECONDS)
+            self._not_begun(claim)
         except Exception as error:
             log.exception("operation.fault", operation=claim.operation_id)
             await asyncio.sleep(FAULT_SECONDS)
@@ -329,6 +334,14 @@ class Engine:
             unknown = OperationState.UNKNOWN
             said = Report(claim.operation_id, claim.fence, unknown, error=text)
             self.report(claim, said)
+
+    def _not_begun(self, claim: Claim) -> None:
+        """Forget a claim of which nothing was sent: what nobody holds is given back."""
+        held = self._held.get(claim.operation_id)
+        if held is not None and held.claim is claim:
+            del self._held[claim.operation_id]
+            self._in_doubt = True
+            self.look(claim.deployment_id)
 
     # -- doubt -----------------------------------------------------------------
 

@@ -20,6 +20,10 @@ from deployctl.services import secrets
 log = structlog.get_logger()
 
 
+class Unread(Exception):
+    """Nobody knows what an environment's targets may use: nothing may be sent."""
+
+
 class Reaches:
     """The reach of each environment, for one event loop.
 
@@ -38,11 +42,17 @@ class Reaches:
         """Return what an environment's targets may use, once nothing newer is due.
 
         While the database is away that is what was last read.
+
+        Raises:
+            Unread: nothing was. To allow what nobody forbade would be a guess.
         """
         if environment_id not in self._known:
             self._is_fresh = False
         await self._read()
-        return self._known.get(environment_id, Reach())
+        reach = self._known.get(environment_id)
+        if reach is None:
+            raise Unread(f"what environment {environment_id} may use was never read")
+        return reach
 
     def changed(self) -> None:
         """Note that what is known is old; returns at once."""
@@ -93,11 +103,12 @@ def _found() -> tuple[list[Surroundings], list[secrets.Open]]:
 
 
 def _allowed(place: Surroundings) -> tuple[Network, ...] | None:
-    if not place.allowed_addresses:
+    if place.allowed_addresses == []:
         return None
     try:
         return networks(place.allowed_addresses)
-    except ValueError as error:  # Written past the services: nothing is allowed.
+    except (TypeError, ValueError) as error:
+        # Written past the services: nothing is allowed.
         log.error("networks.unread", environment=place.id, error=str(error))
         return ()
 

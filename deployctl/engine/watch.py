@@ -7,6 +7,7 @@ decided under the deployment's lock.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from deployctl.engine.drivers.base import TargetRef
 from deployctl.engine.effects import DriverError
 from deployctl.engine.health import health
 from deployctl.engine.outside import Outside
+from deployctl.engine.reaches import Unread
 from deployctl.engine.routers.base import RouterRef
 from deployctl.queries.routers import RouterDue, routers_due
 from deployctl.services import routers, watching
@@ -76,8 +78,8 @@ class Watch:
             await asyncio.wait(self._under_way)
         await self._keep()
 
-    def _begin(self, work: Any) -> None:
-        task = asyncio.create_task(work)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_attended(work))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
@@ -132,3 +134,11 @@ class Watch:
         details = {each.due.target_id: each.detail for each in seen if each.detail}
         for deployment_id in doubtful:
             await self._asked(partial(watching.regard, deployment_id, details))
+
+
+async def _attended(work: Coroutine[Any, Any, None]) -> None:
+    """Look at one; where nobody knows what may be used, nothing is sent or seen."""
+    try:
+        await work
+    except Unread as error:
+        log.warning("reach.unread", error=str(error))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from deployctl.engine import loop
+from deployctl.engine import loop, reaches
 from deployctl.engine.aside import Aside
 from deployctl.engine.beats import Beats
 from deployctl.engine.drivers.simulated import FLEET
@@ -120,6 +121,29 @@ def test_reports_that_could_not_be_brought_are_brought_again(
     assert (bool(refused), deployment.state) == (True, "completed")
     moved = deployment.events.filter(payload__icontains="unknown")
     assert not moved.exists(), "nothing was in doubt: the worker knew"
+
+
+def test_who_cannot_read_what_may_be_used_gives_back_untouched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deployment = Place(simulated(2)).deploy(batch_size=2)
+    real, applies = reaches._found, list[int]()
+
+    def found() -> Any:
+        applies.append(FLEET.applies)
+        if len(applies) <= 3:
+            raise OperationalError("the server is away")
+        return real()
+
+    monkeypatch.setattr(reaches, "_found", found)
+    monkeypatch.setattr(loop, "FAULT_SECONDS", 0.1)
+    work(deployment)
+    assert (applies[:4], deployment.state) == ([0, 0, 0, 0], "completed")
+    attempts = deployment.operations.values_list("attempt", flat=True)
+    assert set(attempts) == {1}, "what was never sent was no attempt"
+    moved = deployment.events.filter(payload__icontains="unknown")
+    assert not moved.exists(), "nothing was in doubt"
+    truth.check(deployment.pk)
 
 
 def test_who_may_be_held_for_dead_claims_nothing() -> None:

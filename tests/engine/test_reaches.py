@@ -15,7 +15,7 @@ from django.db import OperationalError, connection
 from deployctl.engine.aside import Aside
 from deployctl.engine.drivers.base import TargetRef
 from deployctl.engine.reach import Reach, Refused
-from deployctl.engine.reaches import Reaches
+from deployctl.engine.reaches import Reaches, Unread
 from deployctl.models import Audit, Environment, Secret
 from deployctl.services import fleet, secrets
 from deployctl.services.people import Actor
@@ -196,6 +196,20 @@ def test_while_the_database_is_away_it_keeps_what_it_has(world: World) -> None:
     assert within(work) == ["kept", "kept", "new"]
 
 
+def test_what_was_never_read_is_not_guessed(world: World) -> None:
+    """Nothing known would be nothing forbidden: the metadata service apart."""
+    fleet.allow_addresses(world.here, ["10.0.0.0/8"], by=world.by)
+
+    async def away(query: Callable[[], Any]) -> Any:
+        return None
+
+    async def work(_: Reaches) -> None:
+        with pytest.raises(Unread, match="never read"):
+            await Reaches(away).of(world.here.pk)
+
+    within(work)
+
+
 def test_it_does_not_show_values() -> None:
     reach = Reach({"token": "canary"})
     target = TargetRef("1", "one", "", {"token": "token"}, reach)
@@ -236,6 +250,21 @@ def test_networks_are_allowed_where_they_were_allowed(world: World) -> None:
         assert all("never a target" in said for said in checked(metadata))
     fleet.allow_addresses(world.here, [], by=world.by)
     assert checked("10.1.2.3") == ["", ""]
+
+
+@pytest.mark.parametrize("written", [5, {}, "", "10.0.0.0/8", [5], ["x"]])
+def test_what_was_written_past_the_services_allows_nothing(
+    world: World, written: Any
+) -> None:
+    world.here.allowed_addresses = written
+    world.here.save()
+
+    async def work(reaches: Reaches) -> None:
+        with pytest.raises(Refused, match="in no network"):
+            (await reaches.of(world.here.pk)).check("10.1.2.3")
+        (await reaches.of(world.there.pk)).check("10.1.2.3")
+
+    within(work)
 
 
 def test_what_is_no_network_changes_nothing(world: World) -> None:

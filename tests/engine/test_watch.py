@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from deployctl.engine import reaches
 from deployctl.engine.outside import Outside
 from deployctl.engine.reaches import Reaches
 from deployctl.engine.watch import Watch
@@ -254,3 +255,16 @@ def test_a_router_that_is_being_switched_is_not_overwritten(tmp_path: Path) -> N
     assert router(place).serving == "green"
     hands.finish([switch])
     assert router(place).serving == "green"
+
+
+def test_nothing_is_sent_by_who_does_not_know_what_may_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = slotted(1, tmp_path)
+    Router.objects.update(serving=None, observed_at=None)
+    monkeypatch.setattr(reaches, "_found", lambda: None)
+    watch(1)
+    assert router(place).observed_at is None
+    monkeypatch.undo()
+    watch(1)
+    assert router(place).serving == "blue"

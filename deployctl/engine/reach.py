@@ -24,10 +24,29 @@ SECRET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 # No program that a worker starts is given these, whatever its settings say.
 _OWN = ("DEPLOYCTL_", "DATABASE_", "SECRET_KEY", "PG")
 
-# Metadata services that are not link-local: Amazon's own, Alibaba's, Oracle's.
+# Metadata services that are not link-local, as their clouds document them.
 _METADATA = frozenset(
-    map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192"))
+    map(
+        ipaddress.ip_address,
+        (
+            *("fd00:ec2::254", "fd00:ec2::23"),  # Amazon, and its pods' identities
+            "168.63.129.16",  # Azure
+            "fd20:ce::254",  # Google
+            "100.100.100.200",  # Alibaba
+            *("192.0.0.192", "fd00:c1::a9fe:a9fe"),  # Oracle
+            "fd00:42::42",  # Scaleway
+        ),
+    )
 )
+# Addresses of IPv6 whose last four bytes are one of IPv4, to which a network leads
+# them: compatible and translated ones, NAT64 (RFC 6052), and its local kind (RFC 8215).
+_CARRIERS = tuple(
+    map(
+        ipaddress.IPv6Network,
+        ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"),
+    )
+)
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 #: Shorter values are not looked for in what a target says: too much is like them.
 _LEAST_MASKED = 4
 MASK = "[secret]"
@@ -40,18 +59,32 @@ class Refused(OSError):
 def check_ip(text: str) -> None:
     """Raise `Refused` when an address is one that is never a target's."""
     address = _address(text)
-    if (
+    if any(map(_is_never, (address, *_carried(address)))):
+        raise Refused(f"{text} is never a target")
+
+
+def _is_never(address: _Address) -> bool:
+    return (
         address.is_link_local
         or address.is_multicast
         or address.is_unspecified
         or address in _METADATA
-    ):
-        raise Refused(f"{text} is never a target")
+    )
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _address(text: str) -> _Address:
     address = ipaddress.ip_address(text.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def _carried(address: _Address) -> list[ipaddress.IPv4Address]:
+    """Return the addresses of IPv4 to which this one of IPv6 may be led."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    found = [address.sixtofour, (address.teredo or (None, None))[1]]
+    if any(address in each for each in _CARRIERS):
+        found.append(ipaddress.IPv4Address(address.packed[-4:]))
+    return [each for each in found if each is not None]
 
 
 def url_problem(text: object, *, path: bool) -> str:

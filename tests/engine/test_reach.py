@@ -19,6 +19,16 @@ NEVER = (
     "::ffff:169.254.169.254",
     "fd00:ec2::254",
     "ff02::1",
+    "168.63.129.16",
+    "fd20:ce::254",
+    "fd00:c1::a9fe:a9fe",
+    # What leads to one of IPv4: compatible, translated, NAT64, 6to4, Teredo.
+    "::169.254.169.254",
+    "::ffff:0:a9fe:a9fe",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::6464:64c8",
+    "2002:a9fe:a9fe::1",
+    "2001:0:102:304::5601:5601",
 )
 
 
@@ -28,14 +38,26 @@ def test_never_a_target(address: str) -> None:
         reach.check_ip(address)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "::1", "8.8.8.8"])
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "::1", "8.8.8.8", "64:ff9b::808:808", "fd00::a9fe:a9fe"],
+)
 def test_private_and_public_ones_may_be(address: str) -> None:
     reach.check_ip(address)
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    "host", ["2852039166", "0xa9fea9fe", "169.254.169.254", "[::ffff:a9fe:a9fe]"]
+    "host",
+    [
+        "2852039166",
+        "0xa9fea9fe",
+        "169.254.169.254",
+        "[::ffff:a9fe:a9fe]",
+        "0251.0376.0251.0376",
+        "0xa9.254.43518",
+        "[64:ff9b::a9fe:a9fe]",
+    ],
 )
 async def test_other_ways_to_write_it_do_not_help(host: str) -> None:
     driver = AgentDriver()

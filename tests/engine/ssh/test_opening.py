@@ -118,11 +118,13 @@ async def test_curve25519_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     telling = Sshd(config="LogLevel DEBUG1\n").start()
     monkeypatch.setenv(KEY_VARIABLE, telling.key)
     host = Host(telling.user, "127.0.0.1", telling.port, telling.host_key, key=KEY)
-    connection = await opened(host)
-    connection.close()
-    await connection.wait_closed()
-    assert "kex: algorithm: curve25519-sha256" in telling.said()
-    telling.remove()
+    try:
+        connection = await opened(host)
+        connection.close()
+        await connection.wait_closed()
+        assert "kex: algorithm: curve25519-sha256" in telling.said()
+    finally:
+        telling.remove()
 
 
 async def test_post_quantum_is_had_or_refused() -> None:

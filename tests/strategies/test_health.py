@@ -18,6 +18,7 @@ from strategies.health import (
     Unhealthy,
     Wait,
 )
+from strategies.rolling import RollingDeployment
 
 OK, FAILED, ERROR = Answer.OK, Answer.FAILED, Answer.ERROR
 
@@ -188,3 +189,9 @@ def test_healthy_means_a_long_enough_run_of_successes(
             return
         assert elapsed < gate.says.next_at <= 300
         assert not enough
+
+
+def test_D_12_a_progress_deadline_of_nothing_is_refused_not_obeyed() -> None:
+    """Nomad fails at the first unhealthy one then: `max_failures=0` says that."""
+    with pytest.raises(InvalidOptions, match="more than the health deadline of 300"):
+        RollingDeployment(progress_seconds=0)

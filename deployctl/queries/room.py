@@ -74,6 +74,7 @@ def unresolved(deployment_id: int) -> list[dict[str, Any]]:
             "output": row.output,
             "returning": row.direction == Direction.RETURN,
             "not_done_refused": "",
+            "drained": bool(row.target and row.target.settings.get("traffic")),
         }
         for row in found.order_by("position")[:50]
     ]

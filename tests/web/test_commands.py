@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from django.test import Client
 
 from deployctl.models import Audit, Command, Deployment, Operation
 from strategies.states import OperationState
+from tests.services.hands import said
+from tests.services.test_switch_doubts import at_the_switch
 from tests.support.fleet import Place
 from tests.support.rooms import Hand
 
@@ -251,3 +254,25 @@ class TestSettling:
         assert self.settle(alice, operation, "write_off").status_code == 409
         operation.refresh_from_db()
         assert operation.state == "succeeded"
+
+    def test_it_says_what_may_be_out_of_traffic(
+        self, operation: Operation, alice: Client
+    ) -> None:
+        path = f"/deployments/{operation.deployment_id}/"
+        assert "out of traffic" not in alice.get(path).content.decode()
+        target = operation.target
+        assert target is not None
+        target.settings = {**target.settings, "traffic": [{"kind": "haproxy"}]}
+        target.save(update_fields=["settings"])
+        assert "out of traffic" in alice.get(path).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_switch_in_doubt_is_asked_about_too(alice: Client, tmp_path: Path) -> None:
+    """Its subject is a router, which has no page of its own."""
+    _, deployment, hands, claim = at_the_switch(tmp_path)
+    (doubt,) = hands.flush(said(claim, OperationState.UNKNOWN)).claims
+    hands.flush(said(doubt, OperationState.UNRESOLVED, error="no answer"))
+    page = alice.get(f"/deployments/{deployment.pk}/")
+    assert page.status_code == 200
+    assert f"settle-{doubt.operation_id}" in page.content.decode()

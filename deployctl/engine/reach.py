@@ -182,7 +182,8 @@ def of_surroundings(name: str) -> str | None:
     """Return a secret that this process was started with, for every environment.
 
     It is the file of that name in `DEPLOYCTL_SECRETS_DIR`, else the variable
-    `DEPLOYCTL_SECRET_<NAME>` in capitals with underscores.
+    `DEPLOYCTL_SECRET_<NAME>` in capitals with underscores. A file that is there and
+    cannot be read is not replaced, as in `Reach.secret`.
     """
     if not SECRET_NAME.fullmatch(name):
         return None
@@ -192,6 +193,8 @@ def of_surroundings(name: str) -> str | None:
             return (Path(directory) / name).read_text(encoding="utf-8").strip() or None
         except FileNotFoundError:
             pass  # It may still be in the environment.
+        except (OSError, ValueError):
+            return None
     variable = "DEPLOYCTL_SECRET_" + name.upper().replace("-", "_")
     return os.environ.get(variable, "").strip() or None
 

@@ -118,6 +118,17 @@ class TestSecrets:
         (tmp_path / "one-two").write_text("from the file\n")
         assert reach.of_surroundings("one-two") == "from the file"
 
+    def test_a_file_that_cannot_be_read_is_not_replaced(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DEPLOYCTL_SECRETS_DIR", str(tmp_path))
+        for name in ("folder", "bytes"):
+            monkeypatch.setenv(f"DEPLOYCTL_SECRET_{name.upper()}", "of less right")
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+        assert reach.of_surroundings("folder") is None
+        assert reach.of_surroundings("bytes") is None
+
     @pytest.mark.parametrize("name", ["../x", "", "A", "a/b", "x" * 65, "a\n"])
     def test_a_name_is_no_path(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from deployctl.engine import names
 from deployctl.engine.checks.base import Check, Finding, TargetRef
 from deployctl.engine.effects import ProbeFailed
 from deployctl.engine.reach import Refused
@@ -38,11 +39,8 @@ class TcpCheck(Check):
         address = str(settings["address"])
         match = _ADDRESS.fullmatch(address)
         assert match is not None
-        loop = asyncio.get_running_loop()
         try:
-            places = await loop.getaddrinfo(
-                match[1] or match[2], int(match[3]), type=socket.SOCK_STREAM
-            )
+            places = await names.places(match[1] or match[2], int(match[3]))
             for place in places:
                 target.reach.check(str(place[4][0]))
         except Refused as error:

@@ -156,6 +156,7 @@ def _authorization(target: TargetRef) -> dict[str, str]:
     if value is None:
         message = f"this worker has no secret named {name}"
         raise Lost(message, sent=False)
-    if not value.isprintable():
-        raise Lost(f"the secret {name} is no token: it has more lines", sent=False)
+    if not (value.isascii() and value.isprintable()):
+        text = f"the secret {name} is no token: a header cannot hold what is in it"
+        raise Lost(text, sent=False)
     return {"Authorization": f"Bearer {value}"}

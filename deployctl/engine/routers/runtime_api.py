@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from deployctl.engine import names
 from deployctl.engine.effects import NotSent, OutcomeUnknown
 from deployctl.engine.reach import Reach, Refused, check_ip
 
@@ -86,8 +87,7 @@ async def _opened(address: str, reach: Reach) -> Streams:
     if address.startswith("/"):
         return await asyncio.open_unix_connection(address)
     host, _, port = address.rpartition(":")
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host.strip("[]"), int(port))
+    found = await names.places(host.strip("[]"), int(port))
     places = list(dict.fromkeys(str(each[4][0]) for each in found))
     for place in places:
         reach.check(place)

@@ -14,6 +14,7 @@ from typing import Any
 
 import asyncssh
 
+from deployctl.engine import names
 from deployctl.engine.reach import Reach
 from deployctl.engine.ssh.hosts import (
     Host,
@@ -143,7 +144,7 @@ async def _offered_key(
 async def _connected(name: str, port: int, reach: Reach) -> socket.socket:
     """Connect to the first address that answers; each is checked before."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    found = await names.places(name, port)
     failed: OSError = OSError(f"{name} has no address")
     for family, kind, protocol, _, place in found:
         reach.check(str(place[0]))
@@ -196,7 +197,8 @@ def _proof(host: Host, secret: str) -> dict[str, Any]:
         }
     try:
         key = asyncssh.import_private_key(secret + "\n")
-    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
+    except Exception:
+        # A broken key has many ways to be one, and asyncssh as many errors for them.
         text = f"the secret {host.key} is not a private key without a passphrase"
         raise Lost(text, sent=False) from None
     return {"client_keys": [key], "preferred_auth": "publickey"}

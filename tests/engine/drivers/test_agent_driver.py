@@ -24,6 +24,7 @@ from deployctl.engine.drivers.base import (
     StaleFence,
     TargetRef,
 )
+from deployctl.engine.reach import Reach
 from tests.engine.drivers.agents import Agents
 from tests.support.hostile import (
     Serve,
@@ -295,6 +296,17 @@ async def test_the_token_is_named_and_never_told(
             await apply(driver, TargetRef("1", "", agents.url(), {"token": 5}))
     finally:
         agents.stop()
+
+
+@pytest.mark.parametrize("value", ["pässwort", "two\nlines", "a\u2028b"])
+async def test_what_a_header_cannot_hold_is_no_token(
+    driver: AgentDriver, value: str
+) -> None:
+    reach = Reach({"token": value})
+    target = TargetRef("1", "one", "http://127.0.0.1:9", {"token": "token"}, reach)
+    with pytest.raises(NotSent, match="the secret token is no token") as refused:
+        await apply(driver, target)
+    assert value not in str(refused.value)
 
 
 async def test_an_agent_that_restarts_is_found_again(

@@ -209,7 +209,7 @@ async def test_a_name_with_a_refused_address_is_not_connected_to(
 ) -> None:
     loop = asyncio.get_running_loop()
 
-    async def resolved(host: str, port: int) -> list[tuple[object, ...]]:
+    async def resolved(host: str, port: int, type: int) -> list[tuple[object, ...]]:
         return [(socket.AF_INET, 1, 6, "", ("169.254.169.254", port))]
 
     monkeypatch.setattr(loop, "getaddrinfo", resolved)

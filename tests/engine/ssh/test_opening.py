@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -80,6 +81,21 @@ async def test_a_host_that_lets_in_anybody_is_not_trusted() -> None:
     async with server(anybody=True) as host:
         with pytest.raises(Lost):
             await opened(host)
+
+
+async def test_a_key_that_is_broken_inside_is_said() -> None:
+    """asyncssh reads it, and only then finds that its numbers do not fit together."""
+    der = bytearray(
+        asyncssh.generate_private_key("ssh-rsa").export_private_key("pkcs1-der")
+    )
+    der[40] ^= 1
+    body = base64.b64encode(der).decode()
+    broken = f"-----BEGIN RSA PRIVATE KEY-----\n{body}\n-----END RSA PRIVATE KEY-----"
+    async with server() as host:
+        with pytest.raises(Lost, match="the secret mine is not a private key"):
+            await opening.opened(
+                replace(host, key="mine", password=""), broken, Reach()
+            )
 
 
 async def test_a_password_is_not_sent_to_another_host() -> None:

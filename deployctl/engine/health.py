@@ -9,10 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+import structlog
+
 from deployctl.engine import checks, drivers, traffic
 from deployctl.engine.checks import Checks
-from deployctl.engine.drivers.base import Driver, Probe, ProbeFailed, TargetRef
+from deployctl.engine.drivers.base import (
+    Driver,
+    DriverError,
+    Probe,
+    ProbeFailed,
+    TargetRef,
+)
 
+log = structlog.get_logger()
 #: The part of the time that checks may take, so that it is said which one took it.
 _SHARE = 0.95
 
@@ -46,7 +55,7 @@ async def health(
         CheckFailed: the first check that does not hold has failed itself.
     """
     began = time.monotonic()
-    probe = await driver.probe(target, fence=fence, seconds=seconds)
+    probe = await _probed(driver, target, fence, seconds)
     wanted = target.settings.get("checks")
     if not wanted or not probe.healthy:
         return probe
@@ -56,6 +65,19 @@ async def health(
     except ProbeFailed as error:
         raise CheckFailed(str(error), probe) from None
     return Probe(probe.version, finding.holds, finding.detail)
+
+
+async def _probed(
+    driver: Driver, target: TargetRef, fence: int | None, seconds: float
+) -> Probe:
+    try:
+        return await driver.probe(target, fence=fence, seconds=seconds)
+    except DriverError:
+        raise
+    except Exception as error:
+        # A fault of ours: a probe that failed changes nothing, and may be repeated.
+        log.exception("probe.fault", target=target.name, kind=driver.kind)
+        raise ProbeFailed(f"the worker failed: {type(error).__name__}") from error
 
 
 def problems(kind: str, address: str, settings: Mapping[str, object]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deployctl.engine.aside import Aside
-from deployctl.engine.drivers.base import Driver, StaleFence, TargetRef
+from deployctl.engine.drivers.base import Driver, Probe, StaleFence, TargetRef
 from deployctl.engine.drivers.simulated import Fleet, SimulatedDriver
 from deployctl.engine.operate import Runner
 from deployctl.engine.outside import Outside
@@ -207,6 +207,28 @@ def test_a_check_that_cannot_be_made_does_not_hide_where_the_target_is() -> None
     )
     assert (report.state, report.observed, fleet.applies) == (S.FAILED, "2.0", 1)
     assert "/gone" in report.error
+
+
+class Faulty(SimulatedDriver):
+    """A driver with a fault of its own in its probe."""
+
+    async def probe(
+        self, target: TargetRef, *, fence: int | None, seconds: float
+    ) -> Probe:
+        raise LookupError("an answer that nobody thought of")
+
+
+@pytest.mark.parametrize(
+    ("state", "comes_to"), [(S.RUNNING, S.FAILED), (S.UNKNOWN, S.UNRESOLVED)]
+)
+def test_a_probe_that_fails_by_a_fault_of_ours_has_changed_nothing(
+    state: OperationState, comes_to: OperationState
+) -> None:
+    """Before a change it is no doubt, and within a doubt it does not go on for ever."""
+    fleet = Fleet()
+    report = run(claimed(state), Faulty(fleet), Desk())
+    assert (report.state, fleet.applies) == (comes_to, 0)
+    assert "the worker failed: LookupError" in report.error
 
 
 def test_a_secret_that_a_target_says_is_not_passed_on() -> None:

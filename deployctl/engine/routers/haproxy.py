@@ -94,7 +94,10 @@ class HaproxyRouter(Router):
                 said = await self._asked(router, command, until)
                 if said:
                     return Applied(ok=False, error=clean.line(said))
-            keep()
+            try:
+                keep()
+            except NotSent as error:  # It serves the slot all the same: read it back.
+                raise OutcomeUnknown(f"it was switched, but {error}") from None
         return Applied(ok=True)
 
     async def _brought_in_line(

@@ -16,7 +16,7 @@ from deployctl.engine.effects import NotSent
 
 #: How often somebody who waits for a folder tries again.
 TRY_SECONDS = 0.05
-#: Puts a successor into its place.
+#: Puts a successor into its place; raises `NotSent` when that cannot be done.
 Put = Callable[[], None]
 #: A file of some ten thousand entries; what is longer is not read.
 MOST_BYTES = 4 * 1024 * 1024
@@ -45,7 +45,7 @@ def prepared(path: Path, text: str) -> Iterator[Put]:
     Not put there, it is removed. It has the mode and the owner of the file.
 
     Raises:
-        NotSent: it could not be written; the file is as it was.
+        NotSent: it could not be written, or not be put there; the file is as it was.
     """
     place = path.resolve()
     beside = place.with_name(f".{place.name}.deployctl")
@@ -56,8 +56,16 @@ def prepared(path: Path, text: str) -> Iterator[Put]:
             beside.unlink()
         why = f"{error.strerror}. The worker's user must be able to write there"
         raise NotSent(f"{path} could not be written: {why}") from None
+
+    def put() -> None:
+        try:
+            os.replace(beside, place)
+        except OSError as error:
+            why = f"{error.strerror}. A file that is mounted by itself cannot be"
+            raise NotSent(f"{path} could not be replaced: {why}") from None
+
     try:
-        yield lambda: os.replace(beside, place)
+        yield put
     finally:
         beside.unlink(missing_ok=True)
 

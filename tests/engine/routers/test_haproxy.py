@@ -93,6 +93,36 @@ async def test_a_file_that_cannot_be_written_stops_a_switch(
     assert subject.switches(router) == []
 
 
+async def test_a_file_that_cannot_be_replaced_is_said_and_no_failure(
+    subject: HaproxySubject, tmp_path: Path
+) -> None:
+    """As one that is mounted by itself into a container: what is served counts."""
+    file = tmp_path / "other" / "mounted.map"
+    file.parent.mkdir()
+    file.write_text("")
+    router = changed(subject.router(), map_file=str(file))
+    async with start_file.alone(file, seconds=1):
+        waiting = asyncio.create_task(subject.switch(router))
+        await asyncio.sleep(0.2)
+        process = subject.haproxy.process
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
+    try:
+        beside = file.with_name(".mounted.map.deployctl")
+        while not beside.exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        file.unlink()
+        file.mkdir()
+    finally:
+        process.send_signal(signal.SIGCONT)
+    with pytest.raises(OutcomeUnknown, match=r"switched, but .* could not be replaced"):
+        await waiting
+    reading = await subject.read(router)
+    assert reading.serving == "green"
+    assert "a restart may lead elsewhere" in reading.detail
+    assert not beside.exists()
+
+
 async def test_a_switch_waits_for_another_in_its_folder(
     subject: HaproxySubject,
 ) -> None:

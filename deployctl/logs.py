@@ -30,8 +30,11 @@ def formatter() -> logging.Formatter:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    # Where rich is installed, a terminal would be shown each variable of each frame:
+    # headers, tokens and keys among them.
+    plain = structlog.dev.plain_traceback
     ending: list[Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
         if sys.stderr.isatty()
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

@@ -315,8 +315,13 @@ class Runner:
             fence=self.claim.fence,
             state=state,
             available=available,
-            observed=clean.line(observed, limit=128) if observed else observed,
+            observed=self._version(observed) if observed else observed,
             error=clean.line(self._masked(error)) if error else "",
             output=clean.text(self._masked(output)) if output else "",
             drift=drift,
         )
+
+    def _version(self, seen: str) -> str:
+        """Return a version that was seen; one that nobody knows may be a secret."""
+        known = seen in (self.claim.from_version, self.claim.to_version)
+        return clean.line(seen if known else self._masked(seen), limit=128)

@@ -102,8 +102,10 @@ class Watch:
             said = clean.line(reach.masked(str(error)))
             self._seen.append(Seen(due, False, None, said))
             return
-        version = clean.line(probe.version, limit=128) if probe.version else None
+        version = probe.version or None
         as_wanted = due.version is None or version == due.version
+        if version and version != due.version:
+            version = clean.line(reach.masked(version), limit=128)
         detail = clean.line(reach.masked(probe.detail))
         if not as_wanted:
             found = version or "an unknown version"

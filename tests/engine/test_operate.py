@@ -231,6 +231,20 @@ def test_a_probe_that_fails_by_a_fault_of_ours_has_changed_nothing(
     assert "the worker failed: LookupError" in report.error
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"), [("canary-5d1c", "[secret]"), ("2.0", "2.0"), ("1.0", "1.0")]
+)
+def test_a_secret_that_a_target_says_is_no_version(said: str, kept: str) -> None:
+    """What the plan names is no echo, though a careless secret may be the same."""
+    reach = Reach({"token": said})
+    reach.secret("token")
+    settings = {"version": said}
+    claim = claimed(S.UNKNOWN, settings=settings, to_version="2.0")
+    report = run(claim, SimulatedDriver(Fleet()), Desk(), reach=reach)
+    assert report.observed == kept
+    assert "canary" not in report.error
+
+
 def test_a_secret_that_a_target_says_is_not_passed_on() -> None:
     reach = Reach({"token": "canary-5d1c", "never": "abc"})
     reach.secret("token")

@@ -19,6 +19,7 @@ from deployctl.engine.outside import Outside
 from deployctl.engine.reaches import Reaches
 from deployctl.engine.watch import Watch
 from deployctl.models import Deployment, Router, Target
+from deployctl.services import fleet
 from tests.engine.drivers.agents import Agents
 from tests.services.hands import Hands
 from tests.services.slotted import router, slotted, started
@@ -214,6 +215,19 @@ def test_without_a_deployment_looks_say_what_is_well(
     assert Target.objects.get(name="a2").health == "unhealthy", "it is not due yet"
     watch(1, look_seconds=0)
     assert Target.objects.get(name="a2").health == "healthy"
+
+
+def test_a_secret_that_a_target_says_is_its_version_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEPLOYCTL_SECRET_TOKEN", "canary-5d1c")
+    running = Agents(tmp_path, {}, version="canary-5d1c").start()
+    try:
+        Place([fleet.NewTarget("a0", running.url(), "agent", {"token": "token"})])
+        watch(1, look_seconds=0)
+    finally:
+        running.stop()
+    assert Target.objects.get().observed_version == "[secret]"
 
 
 # -- routers ---------------------------------------------------------------------------

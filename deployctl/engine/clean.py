@@ -15,6 +15,11 @@ TAIL_CHARS = 64 * 1024
 #: Characters of a one-line text: a reason, a detail, a version that was read.
 LINE_CHARS = 500
 
+#: What stands where a line was cut.
+ELLIPSIS = "…"
+#: Where something was cut away: after it, or around the note.
+CUT = re.compile(r"\n\[… \d+ characters cut …\]\n|…")
+
 # CSI, OSC (ended by BEL or ST, or never), other strings, two-character escapes.
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"
@@ -52,7 +57,7 @@ def line(raw: bytes | str, *, limit: int = LINE_CHARS) -> str:
         return str(raw)
     # Cleaning is linear, but a line needs no megabyte of it.
     flat = _SPACE.sub(" ", text(raw[: limit * 8])).strip()
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+    return flat if len(flat) <= limit else flat[: limit - 1] + ELLIPSIS
 
 
 def _is_plain(raw: bytes | str, limit: int) -> bool:

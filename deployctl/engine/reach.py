@@ -12,10 +12,12 @@ import ipaddress
 import os
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from deployctl.engine import masking
 from deployctl.networks import Network
 
 #: The name of a secret; its value is never in the database, a plan or a log.
@@ -47,9 +49,6 @@ _CARRIERS = tuple(
     )
 )
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-#: Shorter values are not looked for in what a target says: too much is like them.
-_LEAST_MASKED = 4
-MASK = "[secret]"
 
 
 class Refused(OSError):
@@ -122,10 +121,9 @@ def _literal_problem(host: str) -> str:
     return ""
 
 
-class Reach:
-    """What targets and routers of one environment may use.
-
-    Whoever made it keeps it up to date, so it is asked anew each time.
+@dataclass
+class Rights:
+    """What targets and routers of one environment may use; its maker keeps it fresh.
 
     Attributes:
         secrets: by name, the environment's own before those of all; None for one that
@@ -133,25 +131,41 @@ class Reach:
         allowed: the networks that may be connected to; None for all that may at all.
     """
 
+    secrets: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    allowed: Collection[Network] | None = None
+
+
+class Reach:
+    """What one target or router may use, and what it was told.
+
+    It is asked anew each time, since its environment's rights may have changed. What
+    others were told is not looked for in what this one says: a fleet may have a secret
+    for each of its targets.
+    """
+
     def __init__(
         self,
         secrets: Mapping[str, str | None] | None = None,
         allowed: Collection[Network] | None = None,
     ) -> None:
-        self.secrets = secrets or {}
-        self.allowed = allowed
+        self._rights = Rights(secrets or {}, allowed)
         self._told: set[str] = set()
 
+    @classmethod
+    def having(cls, rights: Rights) -> Reach:
+        """Return a new one that follows these rights."""
+        made = cls()
+        made._rights = rights
+        return made
+
     def __repr__(self) -> str:
-        return f"Reach({sorted(self.secrets)})"  # Names only.
+        return f"Reach({sorted(self._rights.secrets)})"  # Names only.
 
     def check(self, text: str) -> None:
         """Raise `Refused` when this address may not be connected to."""
         check_ip(text)
-        address = _address(text)
-        if self.allowed is not None and not any(
-            address in network for network in self.allowed
-        ):
+        address, allowed = _address(text), self._rights.allowed
+        if allowed is not None and not any(address in network for network in allowed):
             raise Refused(
                 f"{text} is in no network that this environment allows. Nothing was"
                 " sent."
@@ -159,9 +173,7 @@ class Reach:
 
     def masked(self, text: str) -> str:
         """Return a text without the secrets that were told: a target may say them."""
-        for value in sorted(self._told, key=len, reverse=True):
-            text = text.replace(value, MASK)
-        return text
+        return masking.masked(text, self._told) if self._told else text
 
     def secret(self, name: str) -> str | None:
         """Return a secret by name, or None.
@@ -170,11 +182,10 @@ class Reach:
         last what this worker's surroundings have (`of_surroundings`): what people see
         to be set is what is used. One that does not open is not replaced.
         """
-        value = self.secrets[name] if name in self.secrets else of_surroundings(name)
-        # A key's lines are looked for one by one: they may be wrapped otherwise.
-        for part in (value or "", *(value or "").splitlines()):
-            if len(part) >= _LEAST_MASKED:
-                self._told.add(part)
+        secrets = self._rights.secrets
+        value = secrets[name] if name in secrets else of_surroundings(name)
+        if value:
+            self._told.add(value)
         return value
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import structlog
 
 from deployctl.engine.aside import Asked
-from deployctl.engine.reach import Reach
+from deployctl.engine.reach import Reach, Rights
 from deployctl.networks import Network, networks
 from deployctl.queries.engine import Surroundings, surroundings
 from deployctl.services import secrets
@@ -27,19 +27,19 @@ class Unread(Exception):
 class Reaches:
     """The reach of each environment, for one event loop.
 
-    A reach is kept up to date for as long as anybody holds it.
+    A reach that was given is kept up to date for as long as anybody holds it.
     """
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
-        self._known: dict[int, Reach] = {}
+        self._known: dict[int, Rights] = {}
         self._is_fresh = False
         self._reading = asyncio.Lock()
         self._wake = asyncio.Event()
         self._unopened: set[str] = set()
 
     async def of(self, environment_id: int) -> Reach:
-        """Return what an environment's targets may use, once nothing newer is due.
+        """Return what one target or router may use, once nothing newer is due.
 
         While the database is away that is what was last read.
 
@@ -49,10 +49,10 @@ class Reaches:
         if environment_id not in self._known:
             self._is_fresh = False
         await self._read()
-        reach = self._known.get(environment_id)
-        if reach is None:
+        rights = self._known.get(environment_id)
+        if rights is None:
             raise Unread(f"what environment {environment_id} may use was never read")
-        return reach
+        return Reach.having(rights)
 
     def changed(self) -> None:
         """Note that what is known is old; returns at once."""
@@ -89,9 +89,9 @@ class Reaches:
         common = {each.name: each.value for each in _own(opened, None)}
         for place in places:
             own = {each.name: each.value for each in _own(opened, place.id)}
-            reach = self._known.setdefault(place.id, Reach())
-            reach.secrets = {**common, **own}
-            reach.allowed = _allowed(place)
+            rights = self._known.setdefault(place.id, Rights())
+            rights.secrets = {**common, **own}
+            rights.allowed = _allowed(place)
         problems = {each.problem for each in opened if each.problem}
         for problem in problems - self._unopened:
             log.warning("secret.unopened", problem=problem)

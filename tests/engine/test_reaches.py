@@ -109,7 +109,7 @@ def test_it_is_read_when_the_bell_rings_and_not_before(world: World) -> None:
         reach = await reaches.of(world.here.pk)
         said = [reach.secret("token")]
         await asyncio.to_thread(beside, lambda: world.set("token", "two", world.here))
-        assert await reaches.of(world.here.pk) is reach
+        await reaches.of(world.here.pk)
         said.append(reach.secret("token"))
         reaches.changed()
         await reaches.of(world.here.pk)
@@ -194,6 +194,20 @@ def test_while_the_database_is_away_it_keeps_what_it_has(world: World) -> None:
         return said
 
     assert within(work) == ["kept", "kept", "new"]
+
+
+def test_only_what_one_was_told_is_looked_for_in_what_it_says(world: World) -> None:
+    """Else a fleet with a secret for each target is searched for all, each time."""
+    world.set("mine", "canary-1", world.here)
+    world.set("theirs", "canary-2", world.here)
+
+    async def work(reaches: Reaches) -> list[str]:
+        both = [await reaches.of(world.here.pk) for _ in range(2)]
+        for reach, name in zip(both, ("mine", "theirs"), strict=True):
+            reach.secret(name)
+        return [reach.masked("canary-1 canary-2") for reach in both]
+
+    assert within(work) == ["[secret] canary-2", "canary-1 [secret]"]
 
 
 def test_what_was_never_read_is_not_guessed(world: World) -> None:

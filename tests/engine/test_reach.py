@@ -9,6 +9,7 @@ import pytest
 from deployctl.engine import reach
 from deployctl.engine.drivers.agent import AgentDriver
 from deployctl.engine.drivers.base import NotSent, TargetRef
+from deployctl.networks import networks
 
 NEVER = (
     "169.254.169.254",
@@ -44,6 +45,18 @@ def test_never_a_target(address: str) -> None:
 )
 def test_private_and_public_ones_may_be(address: str) -> None:
     reach.check_ip(address)
+
+
+def test_only_networks_of_the_list_are_allowed() -> None:
+    here = reach.Reach(allowed=networks(["192.0.2.0/24", "fd00::/8"]))
+    for address in "192.0.2.7", "::ffff:192.0.2.7", "fd00::1%eth0":
+        here.check(address)
+    for address in "198.51.100.1", "::ffff:198.51.100.1", "2001:db8::1", "127.0.0.1":
+        with pytest.raises(reach.Refused, match="in no network"):
+            here.check(address)
+    with pytest.raises(reach.Refused, match="in no network"):
+        reach.Reach(allowed=()).check("192.0.2.7")
+    reach.Reach().check("198.51.100.1")
 
 
 @pytest.mark.asyncio

@@ -16,6 +16,7 @@ from tests.mutants import (
     looks,
     loops,
     presses,
+    reaches,
     runners,
     stages,
     starts,
@@ -38,6 +39,7 @@ ALL: list[Mutant] = [
     *looks.MUTANTS,
     *runners.MUTANTS,
     *loops.MUTANTS,
+    *reaches.MUTANTS,
 ]
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import threading
 from dataclasses import replace
+from typing import Any
 
 import asyncssh
 import pytest
@@ -39,6 +43,32 @@ async def test_nothing_is_sent_to_it(name: str) -> None:
         TargetRef("1", "one", ""), {"address": f"{name}:80"}, seconds=5
     )
     assert "has no address" in found.detail
+
+
+async def test_names_that_are_slow_hold_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, resolved = socket.getaddrinfo, threading.Event()
+
+    def slow(name: str, *more: Any, **options: Any) -> Any:
+        if name.endswith(".test") and not options["flags"]:
+            resolved.wait(20)
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        return real(name, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    waiting = [
+        asyncio.create_task(names.places(f"n{number}.test", 80)) for number in range(99)
+    ]
+    try:
+        async with asyncio.timeout(5):
+            assert await names.places("localhost", 80)
+            assert await names.places("127.0.0.1", 80)
+            await asyncio.to_thread(int)  # What others do beside the loop goes on, too.
+        assert not any(task.done() for task in waiting)
+    finally:
+        resolved.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_an_address_is_its_own() -> None:

@@ -237,12 +237,10 @@ async def test_an_address_that_is_none(address: str, word: str) -> None:
 async def test_a_name_with_a_refused_address_is_not_connected_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    loop = asyncio.get_running_loop()
-
-    async def resolved(host: str, port: int, type: int) -> list[tuple[object, ...]]:
+    def resolved(host: str, port: int, **more: object) -> list[tuple[object, ...]]:
         return [(socket.AF_INET, 1, 6, "", ("169.254.169.254", port))]
 
-    monkeypatch.setattr(loop, "getaddrinfo", resolved)
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
     settings = {"address": "metadata:80", "map": "/m", "key": "k"}
     router = RouterRef("1", "one", kit.SLOTS, settings)
     with pytest.raises(ProbeFailed, match="never a target"):

@@ -21,6 +21,8 @@ from deployctl.services.sealing import NoKey, NotOpened, Place
 
 #: A name is no path, and fits into a variable of the environment.
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+#: NUL, and the surrogates by which a terminal hands on bytes that are no text.
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 #: A private key, a certificate chain: more than that is no secret.
 MOST_CHARACTERS = 65_536
 #: So many are sealed anew in one transaction.
@@ -194,7 +196,7 @@ def _checked(name: str, value: str) -> str:
             " letter or digit first. Nothing was changed."
         )
     value = value.strip()
-    if not value or len(value) > MOST_CHARACTERS or "\0" in value:
+    if not 0 < len(value) <= MOST_CHARACTERS or _NO_TEXT.search(value):
         raise Refused(
             f"The value of a secret is a text of 1 to {MOST_CHARACTERS:,} characters"
             " without NUL. Nothing was changed."

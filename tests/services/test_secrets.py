@@ -72,7 +72,9 @@ class TestSet:
         with pytest.raises(Refused, match="name"):
             secrets.set_secret(name, CANARY, None, by=place.by)
 
-    @pytest.mark.parametrize("value", ["", "  \n", "canary\0", "canary" * 20_000])
+    @pytest.mark.parametrize(
+        "value", ["", "  \n", "canary\0", "canary\udcff", "canary" * 20_000]
+    )
     def test_values_that_are_none(self, place: Place, value: str) -> None:
         with pytest.raises(Refused) as said:
             secrets.set_secret("token", value, None, by=place.by)
@@ -234,6 +236,18 @@ class TestRotation:
 
 
 class TestCommand:
+    @pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+    def test_bytes_that_are_no_text_are_refused(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch, errors: str
+    ) -> None:
+        """As from a key file that is not PEM; how Python reads them is the locale's."""
+        given = io.TextIOWrapper(io.BytesIO(b"canary\xff"), "utf-8", errors)
+        monkeypatch.setattr(sys, "stdin", given)
+        with pytest.raises(CommandError, match="Nothing was changed") as said:
+            command("set", "token")
+        assert "canary" not in str(said.value)
+        assert not Secret.objects.exists()
+
     def test_a_value_from_stdin(
         self, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -100,7 +100,10 @@ def where(environment: Environment | None) -> str:
 def asked(name: str) -> str:
     """Return a value from stdin, or from whoever sits there, without an echo."""
     if not sys.stdin.isatty():
-        return sys.stdin.read()
+        try:
+            return sys.stdin.read()
+        except UnicodeDecodeError:
+            raise CommandError("The value is no text. Nothing was changed.") from None
     value = getpass.getpass(f"Value of {name}: ")
     if value != getpass.getpass("Once more: "):
         raise CommandError("The two are not the same. Nothing was changed.")

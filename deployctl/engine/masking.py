@@ -54,7 +54,7 @@ def ways(value: str) -> tuple[str, ...]:
     for part in (value, *value.splitlines()):
         part = part.strip()
         flat = " ".join(clean.text(part).split())
-        for plain in (part, flat):
+        for plain in {part, flat}:
             found |= {plain, quote(plain, safe="", errors="replace")}
             found.add(json.dumps(plain)[1:-1])
             found.add(json.dumps(plain, ensure_ascii=False)[1:-1])

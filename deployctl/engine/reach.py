@@ -173,7 +173,7 @@ class Reach:
 
     def masked(self, text: str) -> str:
         """Return a text without the secrets that were told: a target may say them."""
-        return masking.masked(text, self._told) if self._told else text
+        return masking.masked(text, self._told) if text and self._told else text
 
     def secret(self, name: str) -> str | None:
         """Return a secret by name, or None.

@@ -56,7 +56,10 @@ class _Call:
     most_bytes: int
     reach: Reach
     body: bytearray = field(default_factory=bytearray)
+    #: Why we ended it ourselves, or would not begin.
     refused: str = ""
+    #: Whether an address of the name might be used: then that one's fate is told.
+    tried: bool = False
 
     def take(self, data: bytes) -> int | None:
         if len(self.body) + len(data) > self.most_bytes:
@@ -68,7 +71,10 @@ class _Call:
     def open(self, purpose: int, place: Any) -> socket.socket | int:
         """Connect to checked addresses only, whatever a name resolves to."""
         if not self._may(place.addr[0]):
+            if self.tried:
+                self.refused = ""
             return pycurl.SOCKET_BAD
+        self.tried, self.refused = True, ""
         return _Socket(place.family, place.socktype, place.protocol)
 
     def connected(self, there: str, here: str, to_port: int, from_port: int) -> int:

@@ -94,7 +94,8 @@ def allow_addresses(
     """Let targets, routers and checks of an environment have these networks only.
 
     None allows all again, but those that never are a target's. Workers hear of it at
-    once; what is under way ends as it began.
+    once: a request that is under way ends as it began, and an operation's next one is
+    refused where it may not go any more.
 
     Raises:
         NotAllowed: if this person may not.

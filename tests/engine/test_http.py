@@ -211,3 +211,31 @@ async def test_only_what_is_allowed_is_connected_to(http: Http, server: Server) 
     assert not lost.value.sent
     assert (await get_as(here))[0] == 200
     assert len(server.heads) == 2
+
+
+async def test_a_refused_address_says_nothing_about_another_one(
+    http: Http, server: Server
+) -> None:
+    """libcurl takes localhost for both; the one that may be used is connected to."""
+    here = Reach(allowed=networks(["127.0.0.0/8"]))
+
+    async def lost(port: int) -> Lost:
+        with pytest.raises(Lost) as lost:
+            await http.request(
+                "GET",
+                f"http://localhost:{port}/",
+                reach=here,
+                seconds=1,
+                most_bytes=100,
+            )
+        return lost.value
+
+    server.wait_seconds = 30
+    silent = await lost(server.port)
+    assert (str(silent), silent.sent, silent.nobody) == (
+        "no answer in time",
+        True,
+        False,
+    )
+    gone = await lost(1)
+    assert (gone.sent, gone.nobody, "no network" in str(gone)) == (False, True, False)

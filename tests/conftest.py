@@ -17,10 +17,18 @@ from django.test import TransactionTestCase
 
 from deployctl.launch import Addresses
 from tests.support.keys import keys
-from tests.support.servers import Server, empty_database, make_database, use_database
+from tests.support.servers import (
+    ROOT,
+    Server,
+    empty_database,
+    make_database,
+    use_database,
+)
 
 __all__ = ["keys"]  # A fixture.
 SERVER = pytest.StashKey[Server]()
+#: Folders whose serial tests start web processes and workers.
+PRODUCT = {"browser", "launch", "live", "processes"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,10 +53,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put all serial tests into one group, which one worker runs in line."""
+    """Put serial tests into groups, each of which one worker runs in line.
+
+    Those that run the product itself are one group; those that run what it talks to,
+    agents, SSH servers and load balancers, are another.
+    """
     for item in items:
         if item.get_closest_marker("serial"):
-            item.add_marker(pytest.mark.xdist_group("serial"))
+            place = item.path.relative_to(ROOT / "tests").parts[0]
+            group = "product" if place in PRODUCT else "others"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 def shared_server(config: pytest.Config) -> Server:

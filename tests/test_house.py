@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
@@ -64,3 +66,10 @@ def test_pages_carry_the_policy_against_foreign_scripts() -> None:
     assert rules["default-src"] == "'none'"
     assert rules["script-src"] == rules["style-src"] == "'self'"
     assert "unsafe" not in policy
+
+
+@pytest.mark.serial
+def test_serial_tests_are_in_a_group(request: pytest.FixtureRequest) -> None:
+    """Else they run beside each other, and only a failure now and then says so."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        assert request.node.nodeid.endswith("@others")

@@ -35,15 +35,13 @@ FLAGS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests start processes, and say loudly when there is no browser."""
+    """Say loudly of browser tests that there is no browser."""
     here = Path(__file__).parent
     missing = not Path(CHROMIUM).exists()
     for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.serial)
-            if missing:
-                why = f"there is no Chromium at {CHROMIUM}; name one with CHROMIUM"
-                item.add_marker(pytest.mark.skip(reason=why))
+        if missing and here in item.path.parents:
+            why = f"there is no Chromium at {CHROMIUM}; name one with CHROMIUM"
+            item.add_marker(pytest.mark.skip(reason=why))
 
 
 @dataclass

@@ -6,10 +6,13 @@ import os
 import signal
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Product, until
 from tests.browser.room import cells, deploy, press, regions, says
+
+pytestmark = pytest.mark.serial
 
 Window = Callable[..., Page]
 #: Every staging target can run both; a test takes the one that is not there.

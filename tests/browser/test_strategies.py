@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import room
 from tests.browser.conftest import Product
 from tests.browser.room import choose, press, regions, says
+
+pytestmark = pytest.mark.serial
 
 Window = Callable[..., Page]
 QUICK = {

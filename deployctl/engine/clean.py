@@ -17,8 +17,8 @@ LINE_CHARS = 500
 
 #: What stands where a line was cut.
 ELLIPSIS = "…"
-#: Where something was cut away: after it, or around the note.
-CUT = re.compile(r"\n\[… \d+ characters cut …\]\n|…")
+#: Where something was cut away: before it, or around a note, which may be in a line.
+CUT = re.compile(r"\s\[… \d+ (?:characters|bytes) cut …\]\s|…")
 
 # CSI, OSC (ended by BEL or ST, or never), other strings, two-character escapes.
 _ESCAPES = re.compile(

@@ -84,6 +84,13 @@ def test_both_halves_are_masked_around_what_was_cut_away(shown: int) -> None:
     assert (TOKEN[:4] in kept, TOKEN[-4:] in kept) == (False, False)
 
 
+@pytest.mark.parametrize("what", ["characters", "bytes"])
+def test_both_halves_are_masked_where_the_note_became_part_of_a_line(what: str) -> None:
+    text = f"{TOKEN[:6]}\n[… 50 {what} cut …]\n{TOKEN[-6:]} is wrong"
+    kept = said(TOKEN, clean.line(text))
+    assert kept == f"{MASK} [… 50 {what} cut …] {MASK} is wrong"
+
+
 def test_what_is_only_like_it_is_left() -> None:
     for text in "cana", "canary/5d1c…", "x…cana", "a [… 5 characters cut …] b", "":
         assert said(TOKEN, text) == text

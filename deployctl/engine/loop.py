@@ -336,12 +336,13 @@ class Engine:
             self.report(claim, said)
 
     def _not_begun(self, claim: Claim) -> None:
-        """Forget a claim of which nothing was sent: what nobody holds is given back."""
+        """Give back a claim of which nothing was sent, also when this worker leaves."""
         held = self._held.get(claim.operation_id)
         if held is not None and held.claim is claim:
             del self._held[claim.operation_id]
-            self._in_doubt = True
-            self.look(claim.deployment_id)
+            named = claim.operation_id, claim.deployment_id, claim.fence
+            self._let_go(queries.HeldOperation(*named, claim.state.value))
+            self._wake.set()
 
     # -- doubt -----------------------------------------------------------------
 

@@ -146,6 +146,21 @@ def test_who_cannot_read_what_may_be_used_gives_back_untouched(
     truth.check(deployment.pk)
 
 
+def test_who_leaves_gives_back_what_it_could_not_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deployment = Place(simulated(2)).deploy(batch_size=2)
+
+    def found() -> Any:
+        raise OperationalError("the server is away")
+
+    monkeypatch.setattr(reaches, "_found", found)
+    monkeypatch.setattr(loop, "FAULT_SECONDS", 0.8)
+    work(deployment, patience_seconds=0.3)
+    assert states(deployment) == {"pending": 2}
+    truth.check(deployment.pk)
+
+
 def test_who_may_be_held_for_dead_claims_nothing() -> None:
     deployment = Place(simulated(2)).deploy(batch_size=2)
     before = deployment.seq

@@ -17,8 +17,13 @@ LINE_CHARS = 500
 
 #: What stands where a line was cut.
 ELLIPSIS = "…"
+# What says so where a middle was cut away: by us, by an agent, by a host's wrapper.
+_NOTE = r"\s\[(?:…|\.\.\.) (?:\d+ \w+ )?cut (?:…|\.\.\.)\]\s"
+_NOTED = re.compile(_NOTE)
 #: Where something was cut away: before it, or around a note, which may be in a line.
-CUT = re.compile(r"\s\[… \d+ (?:characters|bytes) cut …\]\s|…")
+CUT = re.compile(f"{_NOTE}|…")
+#: By so much a text may be longer for its note, and for masks that were put into it.
+_ROOM_CHARS = 1024
 
 # CSI, OSC (ended by BEL or ST, or never), other strings, two-character escapes.
 _ESCAPES = re.compile(
@@ -43,7 +48,8 @@ def text(raw: bytes | str, *, head: int = HEAD_CHARS, tail: int = TAIL_CHARS) ->
         head: characters kept from the front.
         tail: characters kept from the back.
 
-    What is left out of the middle is counted in the note that stands there.
+    What is left out of the middle is counted in the note that stands there. A text that
+    was cut before, here or where it comes from, keeps the note that knows the count.
     """
     decoded = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
     # A progress bar writes over its line; the page cannot, so each turn is a line.
@@ -73,6 +79,11 @@ def _is_plain(raw: bytes | str, limit: int) -> bool:
 
 def _bounded(whole: str, head: int, tail: int) -> str:
     cut = len(whole) - head - tail
-    if cut <= 0:
+    if cut <= 0 or (cut <= _ROOM_CHARS and _is_noted(whole, head)):
         return whole
     return f"{whole[:head]}\n[… {cut} characters cut …]\n{whole[len(whole) - tail :]}"
+
+
+def _is_noted(whole: str, head: int) -> bool:
+    around = max(0, head - _ROOM_CHARS), head + _ROOM_CHARS
+    return _NOTED.search(whole, *around) is not None

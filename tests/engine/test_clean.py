@@ -58,6 +58,31 @@ def test_the_middle_is_cut_and_counted() -> None:
     assert cut == "a" * 10 + "\n[… 90 characters cut …]\n" + "c" * 10
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        "[… 900 characters cut …]",
+        "[… 900 bytes cut …]",
+        "[... 900 bytes cut ...]",
+        "[... cut ...]",
+    ],
+)
+def test_who_cut_first_knows_how_much(note: str) -> None:
+    """An agent, a program's guard, a wrapper; and we: a report is cleaned too."""
+    sent = "a" * clean.HEAD_CHARS + f"\n{note}\n" + "c" * clean.TAIL_CHARS
+    assert clean.text(sent) == sent
+    # Elsewhere it is a part of the text, and no reason to keep more.
+    elsewhere = f"\n{note}\n" + "a" * (clean.HEAD_CHARS + clean.TAIL_CHARS)
+    assert note in clean.text(elsewhere)
+    assert f"[… {len(note) + 2} characters cut …]" in clean.text(elsewhere)
+
+
+def test_a_flood_is_cut_once() -> None:
+    once = clean.text("x" * 1_000_000)
+    assert "[… 868928 characters cut …]" in once
+    assert clean.text(once) == once
+
+
 def test_a_flood_is_bounded() -> None:
     flood = b"\x1b[0;" * 500_000
     assert len(clean.text(flood)) < clean.HEAD_CHARS + clean.TAIL_CHARS + 100

@@ -84,11 +84,20 @@ def test_both_halves_are_masked_around_what_was_cut_away(shown: int) -> None:
     assert (TOKEN[:4] in kept, TOKEN[-4:] in kept) == (False, False)
 
 
-@pytest.mark.parametrize("what", ["characters", "bytes"])
-def test_both_halves_are_masked_where_the_note_became_part_of_a_line(what: str) -> None:
-    text = f"{TOKEN[:6]}\n[… 50 {what} cut …]\n{TOKEN[-6:]} is wrong"
-    kept = said(TOKEN, clean.line(text))
-    assert kept == f"{MASK} [… 50 {what} cut …] {MASK} is wrong"
+@pytest.mark.parametrize(
+    "note",
+    [
+        "[… 50 characters cut …]",
+        "[… 50 bytes cut …]",
+        "[... 50 bytes cut ...]",
+        "[... cut ...]",
+    ],
+)
+def test_both_halves_are_masked_whoever_cut(note: str) -> None:
+    """An agent, a program's guard, a wrapper; the note may be in a line by now."""
+    text = f"{TOKEN[:6]}\n{note}\n{TOKEN[-6:]} is wrong"
+    assert said(TOKEN, text) == f"{MASK}\n{note}\n{MASK} is wrong"
+    assert said(TOKEN, clean.line(text)) == f"{MASK} {note} {MASK} is wrong"
 
 
 def test_what_is_only_like_it_is_left() -> None:

@@ -7,6 +7,7 @@ knows no driver; what it reads, it writes nowhere.
 from __future__ import annotations
 
 import asyncio
+from collections import ChainMap, defaultdict
 from collections.abc import Sequence
 
 import structlog
@@ -86,11 +87,12 @@ class Reaches:
     def _take(
         self, places: Sequence[Surroundings], opened: Sequence[secrets.Open]
     ) -> None:
-        common = {each.name: each.value for each in _own(opened, None)}
+        by_place: dict[int | None, dict[str, str | None]] = defaultdict(dict)
+        for each in opened:
+            by_place[each.environment_id][each.name] = each.value
         for place in places:
-            own = {each.name: each.value for each in _own(opened, place.id)}
             rights = self._known.setdefault(place.id, Rights())
-            rights.secrets = {**common, **own}
+            rights.secrets = ChainMap(by_place[place.id], by_place[None])
             rights.allowed = _allowed(place)
         problems = {each.problem for each in opened if each.problem}
         for problem in problems - self._unopened:
@@ -111,9 +113,3 @@ def _allowed(place: Surroundings) -> tuple[Network, ...] | None:
         # Written past the services: nothing is allowed.
         log.error("networks.unread", environment=place.id, error=str(error))
         return ()
-
-
-def _own(
-    opened: Sequence[secrets.Open], environment_id: int | None
-) -> list[secrets.Open]:
-    return [each for each in opened if each.environment_id == environment_id]

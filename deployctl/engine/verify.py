@@ -48,7 +48,11 @@ async def verify(
         if left <= 0:
             gate = gate.overdue(clock() - began)
             continue
-        answer, detail = await _asked(ask, min(health.timeout_seconds, left), version)
+        usual = health.timeout_seconds
+        answer, detail = await _asked(ask, min(usual, left), version)
+        if answer is Answer.ERROR and left < usual:
+            # It was given too little time to say anything; what was said before stays.
+            detail = gate.detail or detail
         gate = gate.told(clock() - began, answer, detail)
     return says
 

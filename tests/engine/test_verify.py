@@ -118,6 +118,17 @@ async def test_a_hanging_check_is_cut_off() -> None:
     assert end.detail == "no answer within 0.02 s"
 
 
+async def test_the_deadline_does_not_hide_what_was_said_before_it() -> None:
+    """The last question has what is left, and that may be next to nothing."""
+    story = Story([BAD, 0.25])
+    end = await story.verified(Health(), seconds=5.25)
+    assert story.allowed == [5, 0.25]
+    assert end == Unhealthy(Reason.DEADLINE, "503 starting", 5.25)
+    silent = await Story([0.25]).verified(Health(), seconds=0.25)
+    assert isinstance(silent, Unhealthy)
+    assert silent.detail == "no answer within 0.25 s"
+
+
 async def test_being_cancelled_is_not_an_answer() -> None:
     asked = asyncio.Event()
 

@@ -126,7 +126,7 @@ def test_the_kit_knows_every_kind() -> None:
     assert set(SUBJECTS) == set(drivers.kinds())
 
 
-def _kinds_and_cases() -> Iterator[pytest.ParameterSet]:
+def _kinds_and_cases() -> Iterator[Any]:
     for kind in SUBJECTS:
         for case in kit.cases_of(drivers.get(kind)):
             yield pytest.param(kind, case, id=f"{kind}-{case.__name__}")

@@ -81,7 +81,7 @@ def commanding(hosts: Hosts, at_once: int, fence: int) -> float:
             kept.append(connection)
             for request in requests:
                 line = json.dumps(request, separators=(",", ":")) + "\n"
-                command = shlex.join(hosts.command(number))
+                command = shlex.join(hosts.command(number, "peer"))
                 done = await connection.run(command, input=line, check=True)
                 answer = json.loads(str(done.stdout))
                 assert answer.get("ok", answer.get("healthy")), answer

@@ -63,8 +63,10 @@ class Hosts:
         self._write("sshd_config", _CONFIG.format(**given))
         self.addresses = [f"127.77.{n // 250}.{n % 250 + 1}" for n in range(count)]
         for number in range(count):
-            lines = f"state {folder}/state-{number}\nversion 1\napply /bin/true\n"
-            self._write(f"{number}.conf", lines)
+            for whose in ("ours", "peer"):
+                state = f"state {folder}/{whose}-{number}\n"
+                lines = state + "version 1\napply /bin/true\n"
+                self._write(f"{whose}-{number}.conf", lines)
         if os.geteuid() == 0:
             _PARTED.mkdir(mode=0o755, exist_ok=True)
         argv = [found, "-D", "-e", "-f", str(folder / "sshd_config")]
@@ -74,9 +76,13 @@ class Hosts:
             assert self.process.poll() is None, (folder / "said").read_text()
             time.sleep(0.02)
 
-    def command(self, number: int) -> list[str]:
-        """Return the wrapper's command on one of the hosts."""
-        return [str(WRAPPER), str(self.folder / f"{number}.conf")]
+    def command(self, number: int, whose: str) -> list[str]:
+        """Return the wrapper's command on one of the hosts.
+
+        Whoever measures has a state of its own there: `ours` or `peer`. A fence of one
+        would shut out the other.
+        """
+        return [str(WRAPPER), str(self.folder / f"{whose}-{number}.conf")]
 
     def close(self) -> None:
         """End it, and every connection."""

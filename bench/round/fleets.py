@@ -114,6 +114,7 @@ def checked(row: Deployment, at_once: int) -> None:
             progress = folds.apply(progress, fact, event.at)
         assert progress.open <= at_once, f"{progress.open} open at event {event.seq}"
     assert progress == plans.progress_of(row), "the events do not replay"
-    assert row.outcome == "clean", f"{row.state} {row.reason} {row.outcome}"
+    errors = row.operations.exclude(error="").values_list("error", flat=True)[:3]
+    assert row.outcome == "clean", f"{row.state} {row.reason} {list(errors)}"
     states = row.operations.values_list("state", flat=True).distinct()
     assert list(states) == ["succeeded"], "an operation has another state"

@@ -28,7 +28,7 @@ def connecting(readings: Readings, repeats: int) -> None:
     try:
         fleet = fleets.of([_target(hosts, number) for number in range(HOSTS)])
         for repeat in range(repeats):
-            alone = peers.commanding(hosts, AT_ONCE, fence=10**9 + repeat)
+            alone = peers.commanding(hosts, AT_ONCE, fence=repeat + 1)
             readings.peer_rate("asyncssh alone, our three commands", HOSTS / alone)
             ours = _deployed(readings, fleet, alone)
         wall, cpu = Ansible(base / "ansible").shell(hosts, ANSIBLE_HOSTS, AT_ONCE)
@@ -56,6 +56,9 @@ def _deployed(
     readings.against(work, cold.wall_seconds / alone, 1.15, cost, HOSTS)
     name = "500 hosts over SSH, kept connections, a target"
     readings.worst(name, kept.wall_seconds / HOSTS, 0.004)
+    # The hosts share these cores; elsewhere what they do is theirs to pay.
+    spent = running.cost.ours - cost.ours
+    readings.time("the same, CPU of the worker alone", spent / HOSTS)
     readings.size(
         "peak memory of a worker, 500 kept connections", running.peak_megabytes
     )
@@ -70,7 +73,7 @@ def _target(hosts: Hosts, number: int) -> NewTarget:
         settings={
             "host_key": hosts.host_key,
             "key": SECRET,
-            "command": hosts.command(number),
+            "command": hosts.command(number, "ours"),
         },
         recorded_version="1",
     )

@@ -12,6 +12,9 @@ from pathlib import Path
 from deployctl.launch.processes import is_running
 from tests.support.balancers import Balancer
 
+#: As the example says.
+WORKERS = 2
+
 
 class Nginx(Balancer):
     """nginx, whose status address writes what it answered into a log."""
@@ -44,6 +47,14 @@ class Nginx(Balancer):
             " default_type text/plain;",
         }
 
+    def start(self) -> None:
+        """Start it, and wait until all of its workers have been."""
+        super().start()
+        end = time.monotonic() + 10
+        while len(self.workers()) < WORKERS:
+            assert time.monotonic() < end, self.said()
+            time.sleep(0.01)
+
     def write_config(self) -> None:
         """Write the included file too."""
         super().write_config()
@@ -66,7 +77,8 @@ class Nginx(Balancer):
 
     def workers(self) -> list[int]:
         """Return the process ids of all workers that it has started, in order."""
-        log = (self.folder / "error.log").read_text(errors="replace")
+        path = self.folder / "error.log"
+        log = path.read_text(errors="replace") if path.exists() else ""
         return [int(pid) for pid in re.findall(r"start worker process (\d+)", log)]
 
     def argv(self) -> list[str]:

@@ -28,8 +28,6 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=64)),
                 ("sealed", models.BinaryField()),
                 ("key_id", models.CharField(db_index=True, max_length=16)),
-                ("revision", models.IntegerField(default=0)),
-                ("pressed", models.CharField(blank=True, max_length=64)),
                 (
                     "set_at",
                     models.DateTimeField(

@@ -10,8 +10,7 @@ class Secret(models.Model):
     """A value that targets and routers name; without an environment it is for all.
 
     `sealed` opens only in this very row (its id, environment and name), with the key
-    `key_id`. `revision` grows whenever somebody sets a value, `pressed` is the button
-    with which they did, so that pressing twice is setting once.
+    `key_id`.
     """
 
     environment = models.ForeignKey(
@@ -20,8 +19,6 @@ class Secret(models.Model):
     name = models.CharField(max_length=64)
     sealed = models.BinaryField()
     key_id = models.CharField(max_length=16, db_index=True)
-    revision = models.IntegerField(default=0)
-    pressed = models.CharField(max_length=64, blank=True)
     set_at = models.DateTimeField(db_default=Now())
     set_by = models.CharField(max_length=200)
 
@@ -36,8 +33,3 @@ class Secret(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-    @property
-    def tag(self) -> str:
-        """What a page says it has seen: another one as soon as anybody sets a value."""
-        return f"{self.pk}.{self.revision}"

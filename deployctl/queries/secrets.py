@@ -8,21 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
-from deployctl.models import Environment, Router, Secret, Target
+from deployctl.models import Router, Secret, Target
 
 #: Any text in the settings that is this very name, however deep. What settings mean is
 #: the engine's affair; a word too many only keeps a secret that nobody needs.
 _NAMES = "jsonb_path_exists({}.settings, '$.** ? (@ == $name)', %s::jsonb)"
 
 
-def listed(environment: Environment | None = None) -> QuerySet[Secret]:
-    """Return secrets without what is sealed: all, or what one environment can use."""
+def listed() -> QuerySet[Secret]:
+    """Return all secrets, without what is sealed."""
     found = Secret.objects.defer("sealed").select_related("environment")
-    if environment is not None:
-        found = found.filter(Q(environment=environment) | Q(environment=None))
     return found.order_by("environment__name", "name")
 
 

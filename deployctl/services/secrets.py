@@ -35,14 +35,6 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Page:
-    """What a button knows: its own key, and the secret's tag on its page, if any."""
-
-    key: str
-    tag: str
-
-
-@dataclass(frozen=True)
 class Open:
     """A secret as a worker keeps it in memory; `value` is None if it does not open."""
 
@@ -61,21 +53,13 @@ class Rotated:
 
 
 def set_secret(
-    name: str,
-    value: str,
-    environment: Environment | None,
-    *,
-    by: Actor,
-    page: Page | None = None,
+    name: str, value: str, environment: Environment | None, *, by: Actor
 ) -> Secret:
     """Set a secret of an environment, or of all; space at its ends is no part of it.
 
-    Args:
-        page: from which page, unless it comes from a terminal.
-
     Raises:
         NotAllowed: if this person may not.
-        Refused: the name or the value will not do, or the page was out of date.
+        Refused: the name or the value will not do.
         NoKey: there is nothing to seal it with.
     """
     require(by, "set secrets", _where(environment))
@@ -86,13 +70,8 @@ def set_secret(
         row, made = Secret.objects.select_for_update().get_or_create(
             environment=environment, name=name
         )
-        if page is not None and not made and row.pressed == page.key:
-            return row
-        _refuse_stale(row, page, "" if made else row.tag)
         row.sealed = key.seal(value, place_of(row))
         row.key_id, row.set_by, row.set_at = key.id, by.label, Now()
-        row.revision += 1
-        row.pressed = page.key if page else ""
         row.save()
         after = {"environment": _where(environment), "key": key.id}
         action = "secret.added" if made else "secret.changed"
@@ -101,18 +80,12 @@ def set_secret(
     return row
 
 
-def remove_secret(
-    name: str,
-    environment: Environment | None,
-    *,
-    by: Actor,
-    page: Page | None = None,
-) -> bool:
+def remove_secret(name: str, environment: Environment | None, *, by: Actor) -> bool:
     """Remove a secret; return whether there was one.
 
     Raises:
         NotAllowed: if this person may not.
-        Refused: a target or router names it, or the page was out of date.
+        Refused: a target or router names it.
     """
     require(by, "remove secrets", _where(environment))
     with transaction.atomic():
@@ -120,7 +93,6 @@ def remove_secret(
         row = rows.filter(environment=environment, name=name).first()
         if row is None:
             return False
-        _refuse_stale(row, page, row.tag)
         _refuse_named(row)
         before = {"environment": _where(environment), "key": row.key_id}
         audit.record(by, "secret.removed", row, before=before)
@@ -202,16 +174,6 @@ def _checked(name: str, value: str) -> str:
             " without NUL. Nothing was changed."
         )
     return value
-
-
-def _refuse_stale(row: Secret, page: Page | None, tag: str) -> None:
-    if page is None or page.tag == tag:
-        return
-    done = f"was set by {row.set_by} at {row.set_at:%H:%M:%S} UTC"
-    raise Refused(
-        f"{row.name} {done if tag else 'was removed'} after this page was shown."
-        " Nothing was changed; look again."
-    )
 
 
 def _refuse_named(row: Secret) -> None:

@@ -13,7 +13,7 @@ from deployctl.models import Audit, Secret
 from deployctl.queries.secrets import listed
 from deployctl.services import fleet, routers, sealing, secrets
 from deployctl.services.people import NotAllowed
-from deployctl.services.secrets import Page, Refused
+from deployctl.services.secrets import Refused
 from tests.support.fleet import Place, person, simulated
 from tests.support.keys import new_key
 
@@ -51,7 +51,6 @@ class TestSet:
         first = secrets.set_secret("token", "one", None, by=place.by)
         second = secrets.set_secret("token", "two", None, by=place.by)
         assert first.pk == second.pk
-        assert first.tag != second.tag
         assert values() == {(None, "token"): "two"}
         done = Audit.objects.order_by("pk").filter(object_type="secret")
         assert [each.action for each in done] == ["secret.added", "secret.changed"]
@@ -86,35 +85,6 @@ class TestSet:
         with pytest.raises(sealing.NoKey, match="Nothing was changed"):
             secrets.set_secret("token", CANARY, None, by=place.by)
         assert not Secret.objects.exists()
-
-    def test_pressed_twice_is_set_once(self, place: Place) -> None:
-        once = Page("key-1", "")
-        for _ in range(2):
-            row = secrets.set_secret("token", "one", None, by=place.by, page=once)
-            assert row.revision == 1
-
-    def test_a_page_that_is_out_of_date(self, place: Place) -> None:
-        bo = person("bo")
-        tag = secrets.set_secret("other", "one", None, by=place.by).tag
-        secrets.set_secret("other", "two", None, by=bo)
-        for seen in (tag, ""):
-            page = Page("key-2", seen)
-            with pytest.raises(Refused, match=r"set by bo at .* look again"):
-                secrets.set_secret("other", "old", None, by=place.by, page=page)
-            with pytest.raises(Refused, match="look again"):
-                secrets.remove_secret("other", None, by=place.by, page=page)
-        assert values() == {(None, "other"): "two"}
-
-    def test_a_page_that_shows_what_is_gone(self, place: Place) -> None:
-        tag = secrets.set_secret("other", "one", None, by=place.by).tag
-        secrets.remove_secret("other", None, by=place.by)
-        with pytest.raises(Refused, match="was removed"):
-            secrets.set_secret(
-                "other", "two", None, by=place.by, page=Page("key-3", tag)
-            )
-        assert not secrets.remove_secret(
-            "other", None, by=place.by, page=Page("key-4", tag)
-        )
 
 
 class TestSealed:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deployctl.engine import drivers, health
+from deployctl.engine import drivers, targets
 from tests.support.servers import ROOT
 
 DOCUMENT = (ROOT / "docs" / "drivers.md").read_text()
@@ -33,7 +33,7 @@ done
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_an_example_has_no_problems(number: int) -> None:
     example: dict[str, Any] = EXAMPLES[number]
-    assert health.problems(**example) == {}
+    assert targets.problems(**example) == {}
 
 
 def test_every_kind_has_its_place() -> None:

@@ -7,11 +7,9 @@ such answers make a target healthy is `strategies.health`'s rule.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 import structlog
 
-from deployctl.engine import checks, drivers, traffic
 from deployctl.engine.checks import Checks
 from deployctl.engine.drivers.base import (
     Driver,
@@ -78,19 +76,3 @@ async def _probed(
         # A fault of ours: a probe that failed changes nothing, and may be repeated.
         log.exception("probe.fault", target=target.name, kind=driver.kind)
         raise ProbeFailed(f"the worker failed: {type(error).__name__}") from error
-
-
-def problems(kind: str, address: str, settings: Mapping[str, object]) -> dict[str, str]:
-    """Return what is wrong with a target of any kind, by field; {} if nothing.
-
-    Any may have `checks` and `traffic`; the other settings are its driver's.
-
-    Raises:
-        UnknownKind: as `drivers.get`.
-    """
-    common = {"checks": checks.problem, "traffic": traffic.problem}
-    own = {name: value for name, value in settings.items() if name not in common}
-    found = drivers.get(kind).problems(address, own)
-    for name, problem in common.items():
-        found[name] = problem(settings.get(name, []))
-    return {name: problem for name, problem in found.items() if problem}

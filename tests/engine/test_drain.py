@@ -9,9 +9,9 @@ import pytest
 
 from deployctl.engine.drivers.base import Applied, Driver, StaleFence, TargetRef
 from deployctl.engine.drivers.simulated import Fleet, SimulatedDriver
-from deployctl.engine.health import problems
 from deployctl.engine.operate import Runner
 from deployctl.engine.reach import Reach
+from deployctl.engine.targets import problems
 from deployctl.engine.traffic import TrafficFailed, Traffics
 from deployctl.services.claims import Claim
 from deployctl.services.operations import Report

@@ -47,12 +47,16 @@ __all__ = [
 ]
 
 
+#: Settings that a target of any kind may have, which are no driver's affair.
+COMMON = frozenset({"checks", "traffic"})
+
+
 @dataclass(frozen=True, slots=True)
 class TargetRef:
     """What a driver needs of a target, and no more.
 
     Attributes:
-        settings: JSON-able; secrets by name only, never by value.
+        settings: JSON-able; secrets by name only, never by value. A driver's are `own`.
         reach: what it may use, as its environment says: ask it for every secret.
     """
 
@@ -61,6 +65,16 @@ class TargetRef:
     address: str
     settings: Mapping[str, object] = field(default_factory=dict)
     reach: Reach = field(default_factory=Reach, compare=False)
+
+    @property
+    def own(self) -> dict[str, object]:
+        """The settings that are its kind's."""
+        return own_settings(self.settings)
+
+
+def own_settings(settings: Mapping[str, object]) -> dict[str, object]:
+    """Return settings without those that a target of any kind may have."""
+    return {name: value for name, value in settings.items() if name not in COMMON}
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,9 +88,7 @@ class _Ssh(Driver):
         Raises:
             Lost: the settings are not fit to be used; nothing was sent.
         """
-        known = HOST_SETTINGS | self.commands.keys()
-        own = {key: value for key, value in target.settings.items() if key in known}
-        for field, problem in self.problems(target.address, own).items():
+        for field, problem in self.problems(target.address, target.own).items():
             raise Lost(f"{field} {problem}. Nothing was sent.", sent=False)
         words = target.settings.get(name, self.commands[name])
         assert isinstance(words, list)

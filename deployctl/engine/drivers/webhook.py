@@ -52,7 +52,7 @@ class WebhookDriver(Driver):
         self, target: TargetRef, *, fence: int | None, seconds: float
     ) -> Probe:
         """Ask `probe`; it answers as an agent does: version, healthy, detail."""
-        for name, problem in self.problems(target.address, target.settings).items():
+        for name, problem in self.problems(target.address, target.own).items():
             raise ProbeFailed(f"{name} {problem}")
         hook, url = _hook(target), _place(target, target.settings["probe"])
         return answers.probe_in(await self._hooks.read(hook, url, seconds=seconds))
@@ -61,7 +61,7 @@ class WebhookDriver(Driver):
         self, target: TargetRef, *, version: str, fence: int, seconds: float
     ) -> Applied:
         """As `Driver.apply`; delivered again under the same id until it is taken."""
-        for name, problem in self.problems(target.address, target.settings).items():
+        for name, problem in self.problems(target.address, target.own).items():
             raise NotSent(f"{name} {problem}")
         told = {
             "target": target.name,

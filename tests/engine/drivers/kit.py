@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -78,6 +79,14 @@ async def a_foreign_setting_is_a_problem(subject: Subject) -> None:
     target = subject.target()
     settings = {**target.settings, "colour": "red"}
     assert list(subject.driver.problems(target.address, settings)) == ["colour"]
+
+
+async def what_any_target_may_have_is_not_its_affair(subject: Subject) -> None:
+    plain = subject.target()
+    common = {"checks": [{"kind": "tcp", "address": "127.0.0.1:1"}], "traffic": []}
+    target = replace(plain, settings={**plain.settings, **common})
+    assert (await subject.probe(target)).version == "1.0"
+    assert (await subject.apply(target, "2.0", 1)).ok
 
 
 async def each_target_is_its_own(subject: Subject) -> None:
@@ -236,6 +245,7 @@ Case = Callable[[Subject], Awaitable[None]]
 CASES: tuple[Case, ...] = (
     its_settings_have_no_problems,
     a_foreign_setting_is_a_problem,
+    what_any_target_may_have_is_not_its_affair,
     probe_says_version_and_health,
     each_target_is_its_own,
     apply_brings_the_version,

@@ -7,6 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Part of the time that is kept for the answer's way back, and its most.
+_MARGIN, _MAX_MARGIN_SECONDS = 0.2, 3.0
+
+
+def inner(seconds: float) -> float:
+    """Return what the far side gets of the time, so that its answer is here in it."""
+    return seconds - min(_MAX_MARGIN_SECONDS, seconds * _MARGIN)
+
 
 class DriverError(Exception):
     """What a driver or a router may raise; the text is clean and made for people."""
@@ -31,8 +39,8 @@ class StaleFence(DriverError):
         heard: the highest fence that the target knows of, when it said so.
     """
 
-    def __init__(self, message: str, *, heard: int | None = None) -> None:
-        self.heard = heard
+    def __init__(self, message: str, *, heard: object = None) -> None:
+        self.heard = heard if type(heard) is int else None
         super().__init__(message)
 
 

@@ -26,6 +26,7 @@ from deployctl.engine.effects import (
     OutcomeUnknown,
     ProbeFailed,
     StaleFence,
+    inner,
 )
 from deployctl.engine.http import Http, Lost
 from deployctl.engine.reach import Reach
@@ -94,15 +95,16 @@ def signed(secret: str, key: str, at: int, body: bytes) -> dict[str, str]:
 
 
 class Webhooks:
-    """Tells and asks services, on the running event loop; made and closed there."""
+    """Tells and asks services, on one event loop, and is closed there."""
 
     def __init__(self) -> None:
-        self._http = Http()
-        self._loop = asyncio.get_running_loop()
+        self._http: Http | None = None
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        if self._http is not None:
+            self._http.close()
+            self._http = None
 
     async def read(self, hook: Hook, url: str, *, seconds: float) -> dict[str, Any]:
         """Ask for an object; the question is signed too, with an empty body.
@@ -133,22 +135,21 @@ class Webhooks:
 
         Args:
             key: the same one is the same request, however often it is delivered.
-            what: the request's `type`; `told` is its `data`.
+            what: the request's `type`; `told` is its `data`, besides `seconds`: by
+                then it must be over, counted from the delivery that is taken.
 
         Raises:
             NotSent, OutcomeUnknown, StaleFence: as they say.
         """
-        until = self._loop.time() + seconds
-        body = json.dumps({"type": what, "data": told}).encode("ascii")
-        answer = await self._delivered(hook, key, body, until)
-        pauses = self._pauses(until)
-        last = "it did not say how it ended"
+        until = _now() + seconds
+        answer = await self._delivered(hook, key, {"type": what, "data": told}, until)
+        url = hook.status.replace("{id}", key)
+        last, pauses = "it did not say how it ended", _Pauses(until)
         while (ended := _ended(answer)) is None:
-            if not await anext(pauses, False):
+            left = await pauses.next()
+            if left <= 0:
                 raise OutcomeUnknown(f"no end in time: {last}")
             try:
-                url = hook.status.replace("{id}", key)
-                left = until - self._loop.time()
                 answer = await self.read(hook, url, seconds=left)
                 last = f"the last that it said was {answer.get('state')!r:.40}"
             except ProbeFailed as error:
@@ -156,28 +157,31 @@ class Webhooks:
         return ended
 
     async def _delivered(
-        self, hook: Hook, key: str, body: bytes, until: float
+        self, hook: Hook, key: str, request: Mapping[str, Any], until: float
     ) -> dict[str, Any]:
         """Deliver until somebody takes it; what refuses it has changed nothing."""
-        reached, last = False, ""
-        async for left in self._attempts(until):
+        reached, last = False, "there was no time for it"
+        left, pauses = until - _now(), _Pauses(until)
+        while left > 0:
+            told = {**request["data"], "seconds": inner(left)}
+            body = json.dumps({**request, "data": told}).encode("ascii")
             try:
                 status, raw = await self._sent(hook, "POST", hook.url, key, body, left)
             except Lost as lost:
                 reached, last = reached or lost.sent, clean.line(str(lost))
                 if not lost.sent and not lost.nobody:
                     break  # A certificate, a secret: it will not be better in a moment.
-                continue
-            answer = objects.read(raw) or {}
-            if 200 <= status < 300:
-                return answer
-            last = _said(status, raw)
-            if status == 409 and answer.get("error") == "stale":
-                heard = answer.get("fence")
-                raise StaleFence(last, heard=heard if type(heard) is int else None)
-            if status not in _AGAIN:
-                return {"state": "failed", "error": last}
-            reached = True
+            else:
+                answer = objects.read(raw) or {}
+                if 200 <= status < 300:
+                    return answer
+                last = _said(status, raw)
+                if status == 409 and answer.get("error") == "stale":
+                    raise StaleFence(last, heard=answer.get("fence"))
+                if status not in _AGAIN:
+                    return {"state": "failed", "error": last}
+                reached = True
+            left = await pauses.next()
         raise OutcomeUnknown(last) if reached else NotSent(last)
 
     async def _sent(
@@ -197,6 +201,8 @@ class Webhooks:
             headers = signed(secret, key, int(time.time()), body or b"")
         except ValueError as error:
             raise Lost(f"the secret {hook.secret}: {error}", sent=False) from None
+        if self._http is None:
+            self._http = Http()
         return await self._http.request(
             method,
             url,
@@ -207,19 +213,20 @@ class Webhooks:
             body=body,
         )
 
-    async def _attempts(self, until: float) -> Any:
-        """Yield the seconds that are left, once at least, with pauses between."""
-        yield max(0.0, until - self._loop.time())
-        async for left in self._pauses(until):
-            yield left
 
-    async def _pauses(self, until: float) -> Any:
-        """Wait longer and longer, and yield the seconds that are left then."""
-        pause = FIRST_PAUSE_SECONDS
-        while (left := until - self._loop.time() - pause) > 0:
-            await asyncio.sleep(pause)
-            yield left
-            pause = min(2 * pause, MOST_PAUSE_SECONDS)
+class _Pauses:
+    """Pauses that grow, until a time."""
+
+    def __init__(self, until: float) -> None:
+        self._until, self._seconds = until, FIRST_PAUSE_SECONDS
+
+    async def next(self) -> float:
+        """Wait, and return the seconds that are left then: 0 if there is no time."""
+        if _now() + self._seconds >= self._until:
+            return 0.0
+        await asyncio.sleep(self._seconds)
+        self._seconds = min(2 * self._seconds, MOST_PAUSE_SECONDS)
+        return self._until - _now()
 
 
 def _ended(answer: Mapping[str, Any]) -> Applied | None:
@@ -238,3 +245,7 @@ def _ended(answer: Mapping[str, Any]) -> Applied | None:
 def _said(status: int, raw: bytes) -> str:
     said = clean.line(raw[:2000])
     return f"HTTP {status}: {said}" if said else f"HTTP {status}"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -22,8 +22,10 @@ from deployctl.engine.drivers.base import (
     OutcomeUnknown,
     Probe,
     ProbeFailed,
+    StaleFence,
     TargetRef,
 )
+from deployctl.engine.effects import inner
 from deployctl.engine.http import Http, Lost
 
 #: 64 KiB from the front, 64 from the back, each byte six characters of JSON at worst.
@@ -70,15 +72,13 @@ class AgentDriver(Driver):
         self, target: TargetRef, *, fence: int | None, seconds: float
     ) -> Probe:
         """As `Driver.probe`; waits in the agent for a running effect to end."""
-        query = (
-            {} if fence is None else {"fence": fence, "seconds": answers.inner(seconds)}
-        )
+        query = {} if fence is None else {"fence": fence, "seconds": inner(seconds)}
         try:
             answer = await self._call(target, "GET", "/v1/state", seconds, query=query)
         except Lost as lost:
             raise ProbeFailed(clean.line(str(lost))) from None
         if answer.error == "stale":
-            raise answers.stale(answer.body, answer.message)
+            raise StaleFence(answer.message, heard=answer.body.get("fence"))
         if answer.status != 200:
             raise ProbeFailed(answer.message)
         return answers.probe_in(answer.body)
@@ -87,7 +87,7 @@ class AgentDriver(Driver):
         self, target: TargetRef, *, version: str, fence: int, seconds: float
     ) -> Applied:
         """As `Driver.apply`; the agent gets a little less time than there is."""
-        body = {"version": version, "fence": fence, "seconds": answers.inner(seconds)}
+        body = {"version": version, "fence": fence, "seconds": inner(seconds)}
         try:
             answer = await self._call(target, "POST", "/v1/apply", seconds, body=body)
         except Lost as lost:
@@ -96,7 +96,7 @@ class AgentDriver(Driver):
         if answer.status == 200:
             return answers.applied_in(answer.body, version, fence)
         if answer.error == "stale":
-            raise answers.stale(answer.body, answer.message)
+            raise StaleFence(answer.message, heard=answer.body.get("fence"))
         if answer.error in answers.UNTOUCHED:
             return Applied(ok=False, error=answer.message)
         raise OutcomeUnknown(answer.message)

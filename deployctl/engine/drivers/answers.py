@@ -15,26 +15,12 @@ from deployctl.engine.drivers.base import (
     OutcomeUnknown,
     Probe,
     ProbeFailed,
-    StaleFence,
 )
 
 #: Characters of a version.
 VERSION_CHARS = 128
 #: Refusals by which the target says that this attempt has changed nothing.
 UNTOUCHED = ("busy", "fence_reused", "invalid", "token", "not_found", "too_large")
-#: Part of the time that is kept for the answer's way back, and its most.
-_MARGIN, _MAX_MARGIN_SECONDS = 0.2, 3.0
-
-
-def inner(seconds: float) -> float:
-    """Return what the target gets, so that its answer is here in time."""
-    return seconds - min(_MAX_MARGIN_SECONDS, seconds * _MARGIN)
-
-
-def stale(body: Mapping[str, Any], message: str) -> StaleFence:
-    """Return the refusal of a fence, with what the target has heard if it says so."""
-    heard = body.get("fence")
-    return StaleFence(message, heard=heard if type(heard) is int else None)
 
 
 def probe_in(body: Mapping[str, Any]) -> Probe:

@@ -22,8 +22,10 @@ from deployctl.engine.drivers.base import (
     OutcomeUnknown,
     Probe,
     ProbeFailed,
+    StaleFence,
     TargetRef,
 )
+from deployctl.engine.effects import inner
 from deployctl.engine.ssh import (
     HOST_SETTINGS,
     NO_COMMAND,
@@ -113,7 +115,7 @@ class SshDriver(_Ssh):
         except Lost as lost:
             raise ProbeFailed(clean.line(str(lost))) from None
         if said.get("refused") == "stale":
-            raise answers.stale(said, _message(said))
+            raise StaleFence(_message(said), heard=said.get("fence"))
         if "refused" in said:
             raise ProbeFailed(_message(said))
         return answers.probe_in(said)
@@ -134,7 +136,7 @@ class SshDriver(_Ssh):
         if "refused" not in said:
             return answers.applied_in(said, version, fence)
         if said["refused"] == "stale":
-            raise answers.stale(said, _message(said))
+            raise StaleFence(_message(said), heard=said.get("fence"))
         if said["refused"] in answers.UNTOUCHED:
             return Applied(ok=False, error=_message(said))
         raise OutcomeUnknown(_message(said))
@@ -143,7 +145,7 @@ class SshDriver(_Ssh):
         self, target: TargetRef, seconds: float, **request: object
     ) -> Ended:
         # The wrapper counts in thousandths.
-        request["seconds"] = round(answers.inner(seconds), 3)
+        request["seconds"] = round(inner(seconds), 3)
         command = self._words(target, "command")
         return await self._ask(target, command, _line(request), seconds)
 
@@ -188,11 +190,11 @@ class SshCommandDriver(_Ssh):
         self, target: TargetRef, name: str, seconds: float, **request: object
     ) -> Ended:
         """Run a command that is over when the time is, on the host as well."""
-        inner = answers.inner(seconds)
+        left = inner(seconds)
         command, lines = guarded(
-            self._words(target, name), _line({"do": name, **request}), inner
+            self._words(target, name), _line({"do": name, **request}), left
         )
-        return await self._ask(target, command, lines, inner)
+        return await self._ask(target, command, lines, left)
 
 
 def _host(target: TargetRef) -> Host:

@@ -37,7 +37,7 @@ class WebhookDriver(Driver):
     abilities = Abilities(checks_fence=False, probes=True, atomic=False)
 
     def __init__(self) -> None:
-        self._webhooks: Webhooks | None = None
+        self._hooks = Webhooks()
 
     @classmethod
     def problems(cls, address: str, settings: Mapping[str, object]) -> dict[str, str]:
@@ -67,7 +67,6 @@ class WebhookDriver(Driver):
             "target": target.name,
             "version": version,
             "fence": fence,
-            "seconds": answers.inner(seconds),
         }
         key = f"target-{target.id}-{fence}"
         return await self._hooks.change(
@@ -76,15 +75,7 @@ class WebhookDriver(Driver):
 
     async def close(self) -> None:
         """Close the connections."""
-        hooks, self._webhooks = self._webhooks, None
-        if hooks is not None:
-            hooks.close()
-
-    @property
-    def _hooks(self) -> Webhooks:
-        if self._webhooks is None:
-            self._webhooks = Webhooks()
-        return self._webhooks
+        self._hooks.close()
 
 
 def _hook(target: TargetRef) -> Hook:

@@ -34,7 +34,7 @@ class WebhookRouter(Router):
     abilities = RouterAbilities(checks_fence=False)
 
     def __init__(self) -> None:
-        self._webhooks: Webhooks | None = None
+        self._hooks = Webhooks()
 
     @classmethod
     def problems(cls, settings: Mapping[str, object]) -> dict[str, str]:
@@ -78,7 +78,6 @@ class WebhookRouter(Router):
             "expected": expected,
             "slot": slot,
             "fence": fence,
-            "seconds": left,
         }
         key = f"router-{router.id}-{fence}"
         return await self._hooks.change(
@@ -87,15 +86,7 @@ class WebhookRouter(Router):
 
     async def close(self) -> None:
         """Close the connections."""
-        hooks, self._webhooks = self._webhooks, None
-        if hooks is not None:
-            hooks.close()
-
-    @property
-    def _hooks(self) -> Webhooks:
-        if self._webhooks is None:
-            self._webhooks = Webhooks()
-        return self._webhooks
+        self._hooks.close()
 
 
 def _hook(router: RouterRef) -> Hook:

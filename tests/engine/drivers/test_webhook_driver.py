@@ -107,6 +107,17 @@ async def test_what_was_not_answered_is_delivered_again_and_done_once(
     assert set(subject.receiver.delivered) == {f"target-{target.id}-3"}
 
 
+async def test_what_is_taken_late_has_the_less_time(subject: WebhookSubject) -> None:
+    """Else it would still be at work when nobody waits for it any more."""
+    subject.receiver.spoil = ["503"] * 3
+    target = subject.target(slow=True)
+    with pytest.raises(OutcomeUnknown):
+        await subject.apply(target, "2.0", 3, seconds=2)
+    await asyncio.sleep(subject.slow_seconds)
+    assert subject.effects(target) == ["started 3"]
+    assert (await subject.probe(target)).version == "1.0"
+
+
 async def test_a_refusal_is_not_repeated(subject: WebhookSubject) -> None:
     subject.receiver.spoil = ["refuse"]
     target = subject.target()

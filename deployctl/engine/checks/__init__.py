@@ -13,10 +13,10 @@ from deployctl.engine.checks.http import HttpCheck
 from deployctl.engine.checks.ssh import SshCheck
 from deployctl.engine.checks.tcp import TcpCheck
 from deployctl.engine.effects import ProbeFailed
+from deployctl.engine.kinds import Opened, listed_problem, without_kind
 
-__all__ = ["Checks", "kinds", "problem"]
+__all__ = ["Checks", "problem"]
 
-# From here only: a row in the database never names code that is then imported.
 _KINDS: dict[str, type[Check]] = {
     each.kind: each for each in (CommandCheck, HttpCheck, SshCheck, TcpCheck)
 }
@@ -24,38 +24,20 @@ _KINDS: dict[str, type[Check]] = {
 MOST = 16
 
 
-def kinds() -> tuple[str, ...]:
-    """Return the names of all kinds."""
-    return tuple(sorted(_KINDS))
-
-
 def problem(checks: object) -> str:
     """Return what is wrong with a target's setting `checks`, or an empty text."""
-    if not isinstance(checks, list) or len(checks) > MOST:
-        return f"must be a list of at most {MOST} checks"
-    for number, each in enumerate(checks, 1):
-        found = _problem(each)
-        if found:
-            return f"number {number}: {found}"
-    return ""
+    return listed_problem(checks, _KINDS, _problems, most=MOST)
 
 
-def _problem(check: object) -> str:
-    if not isinstance(check, dict) or check.get("kind") not in _KINDS:
-        return f"must be an object whose kind is one of {', '.join(kinds())}"
-    found = _KINDS[check["kind"]].problems(_own(check))
-    return "; ".join(f"{name} {text}" for name, text in found.items())
+def _problems(kind: str, settings: Mapping[str, Any]) -> dict[str, str]:
+    return _KINDS[kind].problems(settings)
 
 
-def _own(check: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in check.items() if name != "kind"}
-
-
-class Checks:
-    """The checks that one event loop uses: one of each kind, made when first asked."""
+class Checks(Opened[Check]):
+    """The checks that one event loop uses."""
 
     def __init__(self) -> None:
-        self._open: dict[str, Check] = {}
+        super().__init__(_KINDS.__getitem__)
 
     async def ask(
         self, target: TargetRef, checks: object, *, seconds: float
@@ -88,12 +70,6 @@ class Checks:
             await asyncio.gather(*asking, return_exceptions=True)
         return finding
 
-    async def close(self) -> None:
-        """Close them all; each kind that is asked for again is made anew."""
-        while self._open:
-            _, check = self._open.popitem()
-            await check.close()
-
     async def _asked(
         self, number: int, target: TargetRef, check: Mapping[str, Any], seconds: float
     ) -> Finding:
@@ -101,7 +77,9 @@ class Checks:
         name = f"check {number} ({kind})"
         try:
             async with asyncio.timeout(seconds):
-                found = await self._of(kind).ask(target, _own(check), seconds=seconds)
+                found = await self.of(kind).ask(
+                    target, without_kind(check), seconds=seconds
+                )
         except TimeoutError:
             raise ProbeFailed(f"{name}: no answer within {seconds:.3g} s") from None
         except Exception as error:
@@ -109,9 +87,3 @@ class Checks:
             said = clean.line(str(error) or type(error).__name__)
             raise ProbeFailed(f"{name}: {said}") from error
         return Finding(found.holds, clean.line(f"{name}: {found.detail}"))
-
-    def _of(self, kind: str) -> Check:
-        check = self._open.get(kind)
-        if check is None:
-            check = self._open[kind] = _KINDS[kind]()
-        return check

@@ -8,10 +8,10 @@ from deployctl.engine.drivers.command import CommandDriver
 from deployctl.engine.drivers.simulated import SimulatedDriver
 from deployctl.engine.drivers.ssh import SshCommandDriver, SshDriver
 from deployctl.engine.drivers.webhook import WebhookDriver
+from deployctl.engine.kinds import Opened
 
 __all__ = ["Drivers", "UnknownKind", "get", "kinds"]
 
-# From here only: a row in the database never names code that is then imported.
 _KINDS: dict[str, type[Driver]] = {
     each.kind: each
     for each in (
@@ -46,21 +46,8 @@ def get(kind: str) -> type[Driver]:
     return found
 
 
-class Drivers:
-    """The drivers that one event loop uses: one of each kind, made when first asked."""
+class Drivers(Opened[Driver]):
+    """The drivers that one event loop uses; `UnknownKind` as `get`."""
 
     def __init__(self) -> None:
-        self._open: dict[str, Driver] = {}
-
-    def of(self, kind: str) -> Driver:
-        """Return the driver of a kind; `UnknownKind` as `get`."""
-        driver = self._open.get(kind)
-        if driver is None:
-            driver = self._open[kind] = get(kind)()
-        return driver
-
-    async def close(self) -> None:
-        """Close them all; each kind that is asked for again is made anew."""
-        while self._open:
-            _, driver = self._open.popitem()
-            await driver.close()
+        super().__init__(get)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deployctl.engine.kinds import Opened
 from deployctl.engine.routers.base import Router
 from deployctl.engine.routers.command import CommandRouter
 from deployctl.engine.routers.haproxy import HaproxyRouter
@@ -11,7 +12,6 @@ from deployctl.engine.routers.webhook import WebhookRouter
 
 __all__ = ["Routers", "UnknownRouterKind", "get", "kinds"]
 
-# From here only: a row in the database never names code that is then imported.
 _KINDS: dict[str, type[Router]] = {
     each.kind: each
     for each in (
@@ -45,21 +45,8 @@ def get(kind: str) -> type[Router]:
     return found
 
 
-class Routers:
-    """The routers that one event loop uses: one of each kind, made when first asked."""
+class Routers(Opened[Router]):
+    """The routers that one event loop uses; `UnknownRouterKind` as `get`."""
 
     def __init__(self) -> None:
-        self._open: dict[str, Router] = {}
-
-    def of(self, kind: str) -> Router:
-        """Return the router of a kind; `UnknownRouterKind` as `get`."""
-        router = self._open.get(kind)
-        if router is None:
-            router = self._open[kind] = get(kind)()
-        return router
-
-    async def close(self) -> None:
-        """Close them all; each kind that is asked for again is made anew."""
-        while self._open:
-            _, router = self._open.popitem()
-            await router.close()
+        super().__init__(get)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from deployctl.engine import clean
 from deployctl.engine.effects import DriverError, NotSent, ProbeFailed
+from deployctl.engine.kinds import Opened, listed_problem, without_kind
 from deployctl.engine.traffic.base import TargetRef, Traffic
 from deployctl.engine.traffic.haproxy import HaproxyTraffic
 
@@ -20,7 +21,6 @@ T = TypeVar("T")
 
 __all__ = ["Traffics", "TrafficFailed", "kinds", "problem"]
 
-# From here only: a row in the database never names code that is then imported.
 _KINDS: dict[str, type[Traffic]] = {each.kind: each for each in (HaproxyTraffic,)}
 #: All that lead traffic to one target are asked at once.
 MOST = 16
@@ -52,19 +52,11 @@ def kinds() -> tuple[str, ...]:
 
 def problem(traffic: object) -> str:
     """Return what is wrong with a target's setting `traffic`, or an empty text."""
-    if not isinstance(traffic, list) or len(traffic) > MOST:
-        return f"must be a list of at most {MOST} that lead traffic"
-    for number, each in enumerate(traffic, 1):
-        found = _problem(each)
-        if found:
-            return f"number {number}: {found}"
-    return ""
+    return listed_problem(traffic, _KINDS, _problems, most=MOST)
 
 
-def _problem(given: object) -> str:
-    if not isinstance(given, dict) or given.get("kind") not in _KINDS:
-        return f"must be an object whose kind is one of {', '.join(kinds())}"
-    found = _KINDS[given["kind"]].problems(_own(given))
+def _problems(kind: str, given: Mapping[str, Any]) -> dict[str, str]:
+    found = _KINDS[kind].problems(_own(given))
     seconds = given.get("drain_seconds", DRAIN_SECONDS)
     if (
         isinstance(seconds, bool)
@@ -73,19 +65,22 @@ def _problem(given: object) -> str:
         or math.isnan(seconds)
     ):
         found["drain_seconds"] = f"must be 0 to {MOST_DRAIN_SECONDS:.0f} seconds"
-    return "; ".join(f"{name} {text}" for name, text in found.items())
+    return found
 
 
 def _own(given: Mapping[str, Any]) -> dict[str, Any]:
-    common = ("kind", "drain_seconds")
-    return {name: value for name, value in given.items() if name not in common}
+    return {
+        name: value
+        for name, value in without_kind(given).items()
+        if name != "drain_seconds"
+    }
 
 
-class Traffics:
-    """What leads traffic, for one event loop; one of each kind, made when asked."""
+class Traffics(Opened[Traffic]):
+    """What leads traffic, for one event loop."""
 
     def __init__(self) -> None:
-        self._open: dict[str, Traffic] = {}
+        super().__init__(_KINDS.__getitem__)
 
     async def take_out(self, target: TargetRef, *, seconds: float) -> str:
         """Take a target out everywhere, and wait until nothing is under way.
@@ -118,16 +113,10 @@ class Traffics:
         entries = _entries(target)
         await _together([self._led_back(target, e, until, wait=wait) for e in entries])
 
-    async def close(self) -> None:
-        """Close them all; each kind that is asked for again is made anew."""
-        while self._open:
-            _, traffic = self._open.popitem()
-            await traffic.close()
-
     async def _taken_out(
         self, target: TargetRef, entry: Mapping[str, Any], until: float
     ) -> int:
-        traffic, own = self._of(entry["kind"]), _own(entry)
+        traffic, own = self.of(entry["kind"]), _own(entry)
         await traffic.take_out(target, own, seconds=ASK_SECONDS)
         until = min(until, _now() + entry.get("drain_seconds", DRAIN_SECONDS))
         before = 1
@@ -146,7 +135,7 @@ class Traffics:
         *,
         wait: bool,
     ) -> None:
-        traffic, own = self._of(entry["kind"]), _own(entry)
+        traffic, own = self.of(entry["kind"]), _own(entry)
         led = False
         while True:
             try:
@@ -165,12 +154,6 @@ class Traffics:
             if _now() >= until:
                 raise ProbeFailed(why)
             await asyncio.sleep(AGAIN_SECONDS)
-
-    def _of(self, kind: str) -> Traffic:
-        traffic = self._open.get(kind)
-        if traffic is None:
-            traffic = self._open[kind] = _KINDS[kind]()
-        return traffic
 
 
 def _entries(target: TargetRef) -> list[dict[str, Any]]:

@@ -70,6 +70,8 @@ async def test_none_is_no_objection(asked: Checks) -> None:
     ("wanted", "says"),
     [
         ("none", "must be a list"),
+        ([{"kind": []}], "kind is one of"),
+        (["http"], "kind is one of"),
         ([{"kind": "eval"}], "kind is one of command, http, ssh, tcp"),
         ([{"kind": "tcp", "address": "host"}], "number 1: address must be host:port"),
         ([{"kind": "tcp", "address": "h:70000"}], "must be host:port"),

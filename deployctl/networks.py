@@ -8,6 +8,17 @@ from collections.abc import Iterable
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+def allowed(texts: object) -> tuple[Network, ...] | None:
+    """Return the networks that an environment's list allows; None when it lists none.
+
+    Raises:
+        ValueError: it is no list of networks, so that nobody knows what it allows.
+    """
+    if not isinstance(texts, list):
+        raise ValueError(f"{texts!r} is no list of networks")
+    return networks(texts) if texts else None
+
+
 def networks(texts: Iterable[object]) -> tuple[Network, ...]:
     """Read networks: 10.0.0.0/8, fd00::/8, or one address, 192.0.2.7.
 

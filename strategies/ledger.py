@@ -13,7 +13,7 @@ from strategies import commands, operations, rules
 from strategies.actions import Start, WakeAt
 from strategies.books import Books, Change
 from strategies.messages import Command, Fact, Started, TimePassed
-from strategies.performing import count_standby, perform
+from strategies.perform import count_standby, perform
 from strategies.plan import Plan
 from strategies.rows import Claim, Report, Row
 from strategies.states import OPEN, Direction, Kind, OperationState

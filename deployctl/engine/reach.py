@@ -19,9 +19,7 @@ from urllib.parse import urlsplit
 
 from deployctl.engine import masking
 from deployctl.networks import Network
-
-#: The name of a secret; its value is never in the database, a plan or a log.
-SECRET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+from deployctl.services.secrets import NAME
 
 # No program that a worker starts is given these, whatever its settings say.
 _OWN = ("DEPLOYCTL_", "DATABASE_", "SECRET_KEY", "PG")
@@ -196,7 +194,7 @@ def of_surroundings(name: str) -> str | None:
     `DEPLOYCTL_SECRET_<NAME>` in capitals with underscores. A file that is there and
     cannot be read is not replaced, as in `Reach.secret`.
     """
-    if not SECRET_NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         return None
     directory = os.environ.get("DEPLOYCTL_SECRETS_DIR")
     if directory:
@@ -215,8 +213,13 @@ def is_own(variable: str) -> bool:
     return variable.startswith(_OWN)
 
 
+def no_secret(name: str) -> str:
+    """Say that a secret is not there, or does not open."""
+    return f"this worker has no secret named {name}"
+
+
 def secret_name_problem(name: Any) -> str:
     """Return what is wrong with the name of a secret, or an empty text."""
-    if isinstance(name, str) and SECRET_NAME.fullmatch(name):
+    if isinstance(name, str) and NAME.fullmatch(name):
         return ""
     return "must be the name of a secret: small letters, digits, - and _"

@@ -14,7 +14,7 @@ import structlog
 
 from deployctl.engine.aside import Asked
 from deployctl.engine.reach import Reach, Rights
-from deployctl.networks import Network, networks
+from deployctl.networks import Network, allowed
 from deployctl.queries.engine import Surroundings, surroundings
 from deployctl.services import secrets
 
@@ -105,11 +105,9 @@ def _found() -> tuple[list[Surroundings], list[secrets.Open]]:
 
 
 def _allowed(place: Surroundings) -> tuple[Network, ...] | None:
-    if place.allowed_addresses == []:
-        return None
     try:
-        return networks(place.allowed_addresses)
-    except (TypeError, ValueError) as error:
+        return allowed(place.allowed_addresses)
+    except ValueError as error:
         # Written past the services: nothing is allowed.
         log.error("networks.unread", environment=place.id, error=str(error))
         return ()

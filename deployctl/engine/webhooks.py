@@ -195,8 +195,7 @@ class Webhooks:
     ) -> tuple[int, bytes]:
         secret = hook.reach.secret(hook.secret)
         if secret is None:
-            message = f"this worker has no secret named {hook.secret}"
-            raise Lost(message, sent=False)
+            raise Lost(reach.no_secret(hook.secret), sent=False)
         try:
             headers = signed(secret, key, int(time.time()), body or b"")
         except ValueError as error:

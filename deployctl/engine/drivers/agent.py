@@ -154,8 +154,7 @@ def _authorization(target: TargetRef) -> dict[str, str]:
         return {}
     value = target.reach.secret(name) if isinstance(name, str) else None
     if value is None:
-        message = f"this worker has no secret named {name}"
-        raise Lost(message, sent=False)
+        raise Lost(reach.no_secret(str(name)), sent=False)
     if not (value.isascii() and value.isprintable()):
         text = f"the secret {name} is no token: a header cannot hold what is in it"
         raise Lost(text, sent=False)

@@ -15,6 +15,8 @@ import asyncssh
 
 from deployctl.engine import reach
 
+#: What settings say of a host besides its address.
+HOST_SETTINGS = frozenset({"host_key", "key", "password", "post_quantum"})
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,63}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}|[0-9A-Fa-f:.]{2,45}")
 #: Kinds of host keys that may be pinned, as their lines begin.
@@ -139,10 +141,6 @@ def algorithms_of_kinds() -> list[tuple[str, ...]]:
 def fingerprint(line: str) -> str:
     """Return `SHA256:..` of the key in a line; ValueError as `public_key`."""
     return public_key(line).get_fingerprint("sha256")
-
-
-#: What settings say of a host besides its address.
-HOST_SETTINGS = frozenset({"host_key", "key", "password", "post_quantum"})
 
 
 def host_problems(address: str, settings: Mapping[str, object]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import asyncssh
 
-from deployctl.engine.reach import Reach, Refused
+from deployctl.engine.reach import Reach, Refused, no_secret
 from deployctl.engine.ssh.hosts import Host
 from deployctl.engine.ssh.opening import Lost, opened
 from deployctl.engine.ssh.sessions import WINDOW_BYTES, Ended, Session
@@ -201,7 +201,7 @@ def _way(host: Host, reach: Reach) -> _Way:
     name = host.password or host.key
     secret = reach.secret(name)
     if secret is None:
-        raise Lost(f"this worker has no secret named {name}", sent=False)
+        raise Lost(no_secret(name), sent=False)
     return _Way(host, secret)
 
 

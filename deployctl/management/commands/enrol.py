@@ -12,7 +12,7 @@ from deployctl.engine.drivers.ssh import SshCommandDriver, SshDriver
 from deployctl.engine.reach import Reach
 from deployctl.engine.ssh import Lost, fingerprint, offered_keys, parts
 from deployctl.models import Target
-from deployctl.networks import networks
+from deployctl.networks import allowed
 from deployctl.services import enrolment
 from deployctl.services.enrolment import Seen
 from deployctl.services.fleet import InUse
@@ -50,8 +50,8 @@ class Command(BaseCommand):
             )
         except (NotAllowed, enrolment.Refused, InUse) as error:
             raise CommandError(str(error)) from None
-        except Lost as lost:
-            raise CommandError(f"{lost}. Nothing was changed.") from None
+        except (Lost, ValueError) as error:
+            raise CommandError(f"{error}. Nothing was changed.") from None
         said = "is pinned for" if pinned else "was pinned before for"
         self.stdout.write(f"{seen.fingerprint} {said} {target.name}.")
 
@@ -66,8 +66,7 @@ class Command(BaseCommand):
             self.stdout.write(
                 "Compare on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
             )
-            answer = input(f"Pin {expected} for {target.name}? [y/N] ")
-            if answer.strip().lower() not in ("y", "yes"):
+            if not _says_yes(f"Pin {expected} for {target.name}? [y/N] "):
                 raise CommandError("Nothing was changed.")
         if expected not in by_print:
             raise CommandError(
@@ -77,9 +76,15 @@ class Command(BaseCommand):
         return Seen(by_print[expected], expected, target.address)
 
 
+def _says_yes(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False  # Nobody sits there.
+
+
 async def _offered(target: Target) -> list[str]:
-    allowed = target.environment.allowed_addresses
-    reach = Reach(allowed=networks(allowed) if allowed else None)
+    reach = Reach(allowed=allowed(target.environment.allowed_addresses))
     _, name, port = parts(target.address)
     return await offered_keys(name, port, reach)
 

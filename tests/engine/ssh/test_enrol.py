@@ -47,7 +47,7 @@ def test_it_shows_asks_and_pins(
     assert pinned(place) == sshd.host_key
 
 
-@pytest.mark.parametrize("text", ["\n", "n\n", "maybe\n"])
+@pytest.mark.parametrize("text", ["\n", "n\n", "maybe\n", ""])
 def test_no_is_the_answer_of_who_says_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
@@ -71,6 +71,13 @@ def test_another_than_the_expected_one_is_not_pinned(place: Place) -> None:
 def test_an_environment_that_may_not_asks_nobody(place: Place, sshd: Sshd) -> None:
     fleet.allow_addresses(place.environment, ["10.0.0.0/8"], by=place.by)
     with pytest.raises(CommandError, match="no network that this environment allows"):
+        enrol("--yes", fingerprint(sshd.host_key))
+
+
+def test_a_list_that_nobody_reads_allows_nothing(place: Place, sshd: Sshd) -> None:
+    place.environment.allowed_addresses = {}
+    place.environment.save()
+    with pytest.raises(CommandError, match=r"no list of networks\. Nothing was changed"):
         enrol("--yes", fingerprint(sshd.host_key))
 
 

@@ -77,7 +77,9 @@ def test_an_environment_that_may_not_asks_nobody(place: Place, sshd: Sshd) -> No
 def test_a_list_that_nobody_reads_allows_nothing(place: Place, sshd: Sshd) -> None:
     place.environment.allowed_addresses = {}
     place.environment.save()
-    with pytest.raises(CommandError, match=r"no list of networks\. Nothing was changed"):
+    with pytest.raises(
+        CommandError, match=r"no list of networks\. Nothing was changed"
+    ):
         enrol("--yes", fingerprint(sshd.host_key))
 
 

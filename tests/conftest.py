@@ -27,8 +27,13 @@ from tests.support.servers import (
 
 __all__ = ["keys"]  # A fixture.
 SERVER = pytest.StashKey[Server]()
-#: Folders whose serial tests start web processes and workers.
-PRODUCT = {"browser", "launch", "live", "processes"}
+#: The group of the serial tests in a folder; those elsewhere are the group "others".
+GROUPS = {
+    "processes": "workers",
+    "live": "workers",
+    "browser": "whole",
+    "launch": "whole",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,13 +60,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put serial tests into groups, each of which one worker runs in line.
 
-    Those that run the product itself are one group; those that run what it talks to,
-    agents, SSH servers and load balancers, are another.
+    Those that start and kill workers are one group; those that run the whole product,
+    as `manage.py up` does, are another; and so are those that run what it talks to:
+    agents, SSH servers and load balancers.
     """
     for item in items:
         if item.get_closest_marker("serial"):
             place = item.path.relative_to(ROOT / "tests").parts[0]
-            group = "product" if place in PRODUCT else "others"
+            group = GROUPS.get(place, "others")
             item.add_marker(pytest.mark.xdist_group(group))
 
 

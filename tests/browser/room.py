@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from playwright.sync_api import Page, Response, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
@@ -52,8 +53,20 @@ def start(page: Page) -> int:
     room = page.locator("#room")
     expect(room.or_(refused)).to_be_visible(timeout=30_000)
     assert not refused.count(), refused.inner_text()
-    page.wait_for_function("window.controls")  # Its scripts come after its text.
+    wait_for_scripts(page)
     return int(page.url.rstrip("/").rsplit("/", 1)[1])
+
+
+def wait_for_scripts(page: Page) -> None:
+    """Wait until the room's scripts run: they come after its text.
+
+    Asked from here, since the page's policy forbids what `wait_for_function` does there
+    when it has to ask twice.
+    """
+    until = time.monotonic() + 30
+    while not page.evaluate("Boolean(window.controls)"):
+        assert time.monotonic() < until, "the room's scripts never came"
+        page.wait_for_timeout(50)
 
 
 def choose(page: Page, name: str, label: str) -> None:

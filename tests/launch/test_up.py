@@ -18,9 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from deployctl.launch import Addresses
 from deployctl.launch.processes import is_running
-from tests.support.servers import ROOT
+from tests.support.servers import ROOT, make_database
 
 pytestmark = [
     pytest.mark.serial,
@@ -209,8 +208,10 @@ def test_a_port_that_is_taken_is_refused_by_name(start: Callable[..., Up]) -> No
 
 
 def test_a_given_database_is_used_and_none_is_started(
-    start: Callable[..., Up], database: Addresses, data: Path
+    start: Callable[..., Up], superuser_url: str, data: Path
 ) -> None:
+    # One of its own: it makes an account and a fleet there.
+    database = make_database(superuser_url)
     up = start(DATABASE_URL=database.app, DATABASE_OWNER_URL=database.owner)
     up.says("deployctl is at")
     assert not (data / "postgres").exists()

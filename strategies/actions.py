@@ -73,9 +73,12 @@ class PlanReturn:
 
     Of targets only if `targets`; of routers always. What only looked is left alone.
     Forward operations still unresolved are written off: the return asks again.
+    With `evens`, all shares of traffic are taken back as one: the first of them, to
+    what was there before it.
     """
 
     targets: bool = True
+    evens: bool = False
 
 
 @dataclass(frozen=True)

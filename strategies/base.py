@@ -23,6 +23,7 @@ from strategies.plan import (
     PlannedTarget,
     RouterSight,
     SkippedTarget,
+    is_written,
 )
 from strategies.runnable import Runnable
 from strategies.shares import Share
@@ -30,15 +31,15 @@ from strategies.steps import Course, Limits, Range, Step
 
 ON_FAILURE = ("halt", "rollback", "freeze")
 #: Options that the library calls; the dashboard has health rules and routers instead.
-CALLBACKS = ("health_check", "switch_fn")
+CALLBACKS = ("health_check", "switch_fn", "traffic_fn")
 
 
 @dataclass(frozen=True)
 class Selection:
     """The selected targets, sorted out: each once, work apart from what needs none.
 
-    `verified` are looked at and not changed; they follow the work. With a `router` the
-    targets carry no traffic until it is switched.
+    `verified` are looked at and not changed; they follow the work. With a `router` that
+    has slots the targets carry no traffic until it is switched.
     """
 
     work: tuple[Candidate, ...]
@@ -83,9 +84,6 @@ class DeploymentStrategy(Runnable, ABC):
     name: ClassVar[str] = ""
     #: What is different where people watch and decide, as on a dashboard.
     attended: ClassVar[Mapping[str, Any]] = {}
-    #: Whether it leads traffic from slot to slot, which takes a router.
-    needs_router: ClassVar[bool] = False
-
     max_failures: int | str | None = 0
     min_healthy: int | str = 0
     max_unavailable: int | str | None = None
@@ -137,6 +135,11 @@ class DeploymentStrategy(Runnable, ABC):
             )
         if shares.seconds(self.apply_seconds) <= 0:
             check.errors["apply_seconds"] = "must be more than 0 seconds"
+
+    @property
+    def needs_router(self) -> bool:
+        """Whether it leads traffic, from slot to slot or by weights."""
+        return False
 
     @abstractmethod
     def steps(self, chosen: Selection) -> Iterator[Step]:
@@ -267,7 +270,7 @@ class DeploymentStrategy(Runnable, ABC):
         ranges = [step for step in steps if isinstance(step, Range)]
         widest = max((step.parallelism for step in ranges), default=1)
         # What carries no traffic is no part of what the floor counts.
-        spare = chosen.size if chosen.router else chosen.size - floor
+        spare = chosen.size if _carries_none(chosen) else chosen.size - floor
         limits = Limits(
             floor=floor,
             parallelism=max(1, min(widest, spare)),
@@ -289,13 +292,19 @@ class DeploymentStrategy(Runnable, ABC):
     def written_options(self) -> dict[str, OptionValue]:
         """Return every option as it stands in the plan; callbacks are left out."""
         written: dict[str, OptionValue] = {}
-        for name in (f.name for f in fields(self)):
-            value = getattr(self, name)
-            if not callable(value) and not isinstance(value, Health):
+        for f in fields(self):
+            name, value = f.name, getattr(self, f.name)
+            left_out = callable(value) or isinstance(value, Health)
+            if not left_out and is_written(f, value):
                 if name.endswith("_seconds") and value not in (None, ""):
                     value = shares.seconds(value)
                 written[name] = options.written(value)
         return written
+
+
+def _carries_none(chosen: Selection) -> bool:
+    """Whether what is changed carries no traffic meanwhile."""
+    return chosen.router is not None and bool(chosen.router.idle)
 
 
 def _may_be_called(value: object) -> bool:

@@ -47,7 +47,6 @@ class BlueGreenDeployment(DeploymentStrategy):
 
     name: ClassVar[str] = "blue_green"
     attended: ClassVar[Mapping[str, Any]] = {"auto_promote": False}
-    needs_router: ClassVar[bool] = True
 
     switch_fn: Callable[..., Any] | None = field(default=None, kw_only=False)
     health_check: Callable[..., Any] | None = field(default=None, kw_only=False)
@@ -66,6 +65,11 @@ class BlueGreenDeployment(DeploymentStrategy):
         check.read("bake_seconds", shares.seconds)
         check.read("retain_seconds", shares.seconds)
         check.read("batch_size", optional, reader=shares.parse, least=1)
+
+    @property
+    def needs_router(self) -> bool:
+        """It leads traffic from slot to slot."""
+        return True
 
     def sort_out(
         self, selected: Sequence[Candidate], version: str, router: RouterSight | None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, ClassVar
 
 from strategies import shares
 from strategies.base import DeploymentStrategy, Selection
+from strategies.errors import InvalidOptions
 from strategies.options import Checker, optional, whole
-from strategies.plan import Candidate
+from strategies.plan import Candidate, PlannedRouter, RouterSight
 from strategies.shares import BASIS_POINTS, Share
-from strategies.steps import Bake, Deploy, Gate, Step
+from strategies.steps import Bake, Deploy, Gate, Step, Weigh, later
+from strategies.weights import EVEN, EVENLY, Weights
 
 Stages = list[int | str] | tuple[int | str, ...] | str
 #: Argo's and the original's: a tenth, a quarter, a half, all.
@@ -45,6 +47,14 @@ class CanaryDeployment(DeploymentStrategy):
         gate_limit_seconds: how long a person may take; then it halts.
         max_failures: failed targets tolerated in the whole fleet besides; None leaves
             it to the threshold.
+        traffic_shares: which part of the traffic the changed targets get, one
+            percentage for each stage but the last, none smaller than the one before;
+            0 keeps all traffic from them. It is set before a stage begins, so that the
+            version never gets more; with the last stage all is as it was. Left out,
+            traffic is as the load balancer has it.
+        traffic_fn: the library's own way to set it, called with a percentage and a list
+            of targets, which together get that much; with 100 and no targets, it is to
+            be as it was. False means that it was not set. The dashboard has routers.
     """
 
     name: ClassVar[str] = "canary"
@@ -58,6 +68,8 @@ class CanaryDeployment(DeploymentStrategy):
     gates: bool = False
     gate_limit_seconds: float | str | None = None
     max_failures: int | str | None = None
+    traffic_shares: Stages | None = later(None)
+    traffic_fn: Callable[..., Any] | None = later(None)
 
     def check(self, check: Checker) -> None:
         """Read the options of this strategy after the common ones."""
@@ -67,6 +79,51 @@ class CanaryDeployment(DeploymentStrategy):
         check.read("success_threshold", shares.threshold)
         check.read("batch_size", optional, reader=shares.parse, least=1)
         check.read("gate_limit_seconds", optional, reader=shares.seconds)
+        check.read("traffic_shares", _traffic)
+        if not check.errors.keys() & {"stages", "traffic_shares"}:
+            expected, given = len(_stages(self.stages)) - 1, len(self._traffic)
+            if given not in (0, expected):
+                check.errors["traffic_shares"] = (
+                    f"must be {expected}, one for each stage but the last; {given}"
+                    " were given"
+                )
+
+    @property
+    def _traffic(self) -> list[int]:
+        return _traffic(self.traffic_shares)
+
+    @property
+    def needs_router(self) -> bool:
+        """Shares of traffic are set in a load balancer."""
+        return bool(self._traffic)
+
+    def sort_out(
+        self, selected: Sequence[Candidate], version: str, router: RouterSight | None
+    ) -> Selection:
+        """Note what shares the traffic, if it is shared: it must be even before.
+
+        Raises:
+            InvalidOptions: if the router cannot do so, or is in the middle of it.
+        """
+        chosen = super().sort_out(selected, version, router)
+        if not self._traffic or not chosen.work:
+            return chosen
+        if router is None:
+            return replace(chosen, router=PlannedRouter("", serving=EVEN, idle=""))
+        wrong = ""
+        if router.slots:
+            wrong = "the router leads traffic to slots; it cannot share it by weights"
+        elif router.serving != EVEN:
+            wrong = (
+                "traffic is not shared as the load balancer's configuration has it;"
+                " roll back the deployment that has left it so, or reset the weights"
+            )
+        if wrong:
+            raise InvalidOptions({"traffic_shares": wrong})
+        planned = PlannedRouter(
+            router.id, serving=EVEN, idle="", driver_digest=router.driver_digest
+        )
+        return replace(chosen, router=planned)
 
     def order(self, work: list[Candidate]) -> list[Candidate]:
         """Return healthy targets first, spread over zones, unhealthy ones last."""
@@ -75,18 +132,32 @@ class CanaryDeployment(DeploymentStrategy):
 
     def steps(self, chosen: Selection) -> Iterator[Step]:
         """Write a range for each stage, and between these a bake and perhaps a gate."""
-        total, start = len(chosen.work), 0
+        total, start, weights = len(chosen.work), 0, EVENLY
         limit = optional(self.gate_limit_seconds, reader=shares.seconds)
+        led, position = self._weights(chosen), total
         for number, share in enumerate(_stages(self.stages), 1):
             stop = reach(share, total)
+            moves = bool(led) and led[number - 1] != weights
+            if moves:
+                yield Weigh.to(position, weights, led[number - 1])
+                weights, position = led[number - 1], position + 1
             yield self._stage(share, start, stop)
-            if start < stop < total:
+            if stop < total and (start < stop or moves):
                 seconds = shares.seconds(self.stage_duration_seconds)
                 if seconds:
                     yield Bake(seconds)
                 if self.gates:
                     yield Gate(f"after stage {number}", limit)
             start = stop
+
+    def _weights(self, chosen: Selection) -> list[Weights]:
+        """Return how traffic is shared during each stage; none, if it never is."""
+        if not self._traffic or len(chosen.work) < 2:
+            return []
+        there, total = len(chosen.skipped), len(chosen.work)
+        reached = [reach(share, total) for share in _stages(self.stages)]
+        led = zip(reached, self._traffic, strict=False)
+        return [*(Weights(there + stop, bp) for stop, bp in led), EVENLY]
 
     def _stage(self, share: Share, start: int, stop: int) -> Deploy:
         size = stop - start
@@ -105,11 +176,15 @@ class CanaryDeployment(DeploymentStrategy):
     def notices(self, chosen: Selection, steps: Sequence[Step]) -> Iterator[str]:
         """Say which stage was added, and which add nothing."""
         yield from super().notices(chosen, steps)
+        if self._traffic and len(chosen.work) == 1:
+            yield "One target is all there is to change, so traffic is not shared."
         if len(_given(self.stages)) < len(_stages(self.stages)):
             yield "The last stage must be all targets, so 100% was appended."
         stages = [step for step in steps if isinstance(step, Deploy)]
+        weighed = {n + 1 for n, step in enumerate(steps) if isinstance(step, Weigh)}
+        led = [stage for n, stage in enumerate(steps) if n in weighed]
         for number, stage in enumerate(stages, 1):
-            if stage.start == stage.stop:
+            if stage.start == stage.stop and stage not in led:
                 percent = Share(basis_points=stage.share_bp).written()
                 yield f"Stage {number} ({percent}) adds no target and is passed over."
 
@@ -149,6 +224,20 @@ def _stages(value: Stages | None) -> list[Share]:
         raise ValueError("must be more than 0% and grow from stage to stage")
     whole_fleet = Share(basis_points=BASIS_POINTS)
     return stages if stages[-1] == whole_fleet else [*stages, whole_fleet]
+
+
+def _traffic(value: Stages | None) -> list[int]:
+    """Read shares of traffic in basis points; none, if it is left out.
+
+    Raises:
+        ValueError: if one is no percentage, is all of it, or is less than the last.
+    """
+    if value is None or value == "":
+        return []
+    points = [share.basis_points or 0 for share in _given(value)]
+    if max(points) == BASIS_POINTS or any(b < a for a, b in pairwise(points)):
+        raise ValueError("must be less than 100% and not fall from stage to stage")
+    return points
 
 
 def _spread(candidates: list[Candidate]) -> list[Candidate]:

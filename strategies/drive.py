@@ -24,8 +24,9 @@ from strategies.ledger import Ledger
 from strategies.messages import Abort, Promote, RollBack
 from strategies.rows import Claim, Report, Row
 from strategies.states import Direction, Kind, OperationState
-from strategies.steps import Bake, Gate
+from strategies.steps import Bake, Gate, Weigh
 from strategies.types import DeploymentResult, DeploymentTarget
+from strategies.weights import Weights
 
 _S = OperationState
 #: As many claims as the machine allows: what limits them is the plan.
@@ -184,6 +185,8 @@ class _Run:
         assert shift is not None, "a shift says where to"
         returning = claim.direction is Direction.RETURN
         slot = shift.from_slot if returning else shift.to_slot
+        if isinstance(shift, Weigh):
+            return await self._weigh(Weights.read(slot))
         if not returning:
             # An answer that is false does not prove that nothing was switched.
             memory.switched_for = self._plan.version
@@ -195,6 +198,19 @@ class _Run:
         if returning:
             memory.switched_for = None
         return ""
+
+    async def _weigh(self, weights: Weights) -> str:
+        """Share traffic so; return what went wrong."""
+        plan = self._plan
+        ids = [*(s.id for s in plan.skipped), *(t.id for t in plan.targets)]
+        first = [self._objects[each][0] for each in ids[: weights.count]]
+        # An answer that is false does not prove that nothing was set.
+        self._memory.weights = weights
+        assert self._calls.traffic_fn is not None, "refused before anything is touched"
+        whole, rest = divmod(weights.basis_points, 100)
+        percent = whole + rest / 100 if rest else whole
+        error = await self._ask("traffic_fn", self._calls.traffic_fn, percent, first)
+        return error and f"sharing traffic {weights.written()}: {error}"
 
     async def _ask(self, name: str, callback: Callable[..., Any], *args: object) -> str:
         """Call a callback, and return what is wrong with its answer."""

@@ -198,12 +198,15 @@ def _claimed(p: Progress, fact: OperationsMoved) -> dict[str, Any]:
     if fact.effect is Kind.VERIFY:
         begun = int(fact.now not in _UNTRIED) - int(fact.was not in _UNTRIED)
         return {"looks": p.looks + count * begun}
-    if fact.now is _S.RUNNING:
-        return {"claims": p.claims + count}
     # A subject found where it should be was claimed, but not touched.
     found = fact.now is _S.SKIPPED and fact.was is _S.RUNNING
-    untouched = found or fact.now is _S.RELEASED
-    return {"claims": p.claims - count} if untouched else {}
+    more = count if fact.now is _S.RUNNING else 0
+    more -= count if found or fact.now is _S.RELEASED else 0
+    if not more:
+        return {}
+    led = fact.effect is Kind.SHIFT and p.course.weighs
+    weighings = {"weighings": p.weighings + more} if led else {}
+    return {"claims": p.claims + more, **weighings}
 
 
 def _settled_doubts(p: Progress) -> Progress:

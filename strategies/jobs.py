@@ -13,6 +13,9 @@ from strategies.types import DeploymentTarget
 DeployFn: TypeAlias = Callable[[DeploymentTarget, str], Any | Awaitable[Any]]
 HealthCheck: TypeAlias = Callable[[DeploymentTarget], Any | Awaitable[Any]]
 SwitchFn: TypeAlias = Callable[[str], Any | Awaitable[Any]]
+TrafficFn: TypeAlias = Callable[
+    [int | float, list[DeploymentTarget]], Any | Awaitable[Any]
+]
 GateFn: TypeAlias = Callable[[str], Any | Awaitable[Any]]
 
 
@@ -27,6 +30,7 @@ class Callbacks:
     health_check: HealthCheck | None = None
     switch_fn: SwitchFn | None = None
     gate_fn: GateFn | None = None
+    traffic_fn: TrafficFn | None = None
 
 
 @dataclass(frozen=True)

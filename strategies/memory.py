@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from strategies.plan import SLOTS
+from strategies.weights import EVENLY, Weights
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Memory:
             not touched is left alone by a rollback.
         slot: where traffic was led last.
         switched_for: the version for which traffic was switched, if it was.
+        weights: how traffic was shared last, or was about to be.
         is_frozen: the last deployment halted, and its options forbid the way back.
     """
 
@@ -37,6 +39,7 @@ class Memory:
     known: set[str] = field(default_factory=set)
     slot: str = SLOTS[0]
     switched_for: str | None = None
+    weights: Weights = EVENLY
     is_frozen: bool = False
 
     def begin(self, ids: Iterable[str], version: str) -> None:

@@ -49,7 +49,8 @@ READ_BACK = Health(
 class Move:
     """What one operation wants: from which version to which, in which attempt.
 
-    The versions of a shift are the slots that traffic leaves and enters.
+    The versions of a shift are the slots that traffic leaves and enters, or the shares
+    of it, if it `weighs`.
     """
 
     direction: Direction
@@ -57,6 +58,15 @@ class Move:
     to_version: str | None
     attempt: int
     kind: Kind = Kind.DEPLOY
+    weighs: bool = False
+
+    @property
+    def evens(self) -> bool:
+        """Whether it leads back to how traffic was shared, from wherever that is now.
+
+        A load balancer that was restarted has forgotten its shares.
+        """
+        return self.weighs and self.direction is Direction.RETURN
 
 
 def first_look(move: Move, seen: Sight) -> FirstLook:
@@ -87,12 +97,15 @@ def _look_at_router(move: Move, seen: Sight) -> FirstLook:
     """Traffic is led only from where the plan says it is.
 
     Found at its goal, a first switch was made by somebody else, for reasons that are
-    not ours; a return, or a further attempt, is simply done.
+    not ours; a return, or a further attempt, is simply done. Two shares may come to the
+    same weights: then there is nothing to set, and it is ours all the same.
     """
     first = move.direction is Direction.FORWARD and move.attempt == 1
-    if seen.version == move.to_version and not first:
+    there = seen.version == move.to_version
+    if there and not first:
         return FirstLook.SKIP if move.attempt == 1 else FirstLook.FOUND_DONE
-    expected = seen.version == move.from_version
+    expected = seen.version == move.from_version or move.evens
+    expected = expected or (there and move.weighs)
     return FirstLook.APPLY if expected else FirstLook.REFUSE
 
 
@@ -113,7 +126,8 @@ def settled(move: Move, seen: Sight, *, may_redo: bool) -> OperationState:
         return OperationState.SUCCEEDED if seen.healthy else OperationState.VERIFYING
     if move.kind is Kind.VERIFY:
         return OperationState.PENDING  # it only looked, and may look again
-    if seen.version == move.from_version and may_redo:
+    undone = seen.version == move.from_version or move.evens
+    if undone and may_redo:
         return OperationState.PENDING
     return OperationState.UNRESOLVED
 

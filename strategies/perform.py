@@ -83,6 +83,7 @@ def _plan_return(books: Books, action: PlanReturn, at: datetime) -> None:
     shifts = [row.position for row in touched if row.kind is Kind.SHIFT]
     written = [row.position for row in touched if row.kind is not Kind.SHIFT]
     written = written if action.targets else []
+    shifts = shifts[:1] if action.evens else shifts
     content = [
         (position, target.id, target.from_version)
         for position, target in ((p, books.plan.targets[p]) for p in written)

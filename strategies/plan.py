@@ -47,8 +47,8 @@ class Candidate:
 class RouterSight:
     """A router as it was read back when the plan was made.
 
-    `slots` are all it knows. What `retained` names, if anything, may not be changed
-    yet: traffic must be able to return to it.
+    `slots` are all it knows; none, if it shares traffic by weights. What `retained`
+    names, if anything, may not be changed yet: traffic must be able to return to it.
     """
 
     id: str
@@ -92,7 +92,8 @@ class PlannedRouter:
     """The router that a plan switches, and what it must be found serving.
 
     `standby` are the targets of the serving slot: nothing changes them, and traffic
-    returns to them.
+    returns to them. One that shares traffic by weights serves these, and has no `idle`
+    slot.
     """
 
     id: str
@@ -100,6 +101,14 @@ class PlannedRouter:
     idle: str
     standby: tuple[str, ...] = ()
     driver_digest: str = ""
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether it leads traffic from slot to slot, between targets that are known.
+
+        The library's has no id: there one set of targets is changed, then switched to.
+        """
+        return bool(self.id and self.idle)
 
 
 @dataclass(frozen=True)

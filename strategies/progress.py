@@ -91,6 +91,8 @@ class Progress:
     claims: int = 0
     #: Targets that were only looked at: these are not touched.
     looks: int = later(0)
+    #: Claims that only share traffic anew: they come between those of targets.
+    weighings: int = later(0)
     intent: Intent = Intent.NONE
     hold: Held | None = None
     held_at: datetime | None = None
@@ -143,7 +145,8 @@ class Progress:
             return 0
         begun = self.course.work - self.whole.pending - self.whole.skipped
         # With nothing pending, what else was claimed is a router.
-        retried = min(self.claims, 1) if self.whole.pending else 0
+        changes = self.claims - self.weighings
+        retried = min(changes, 1) if self.whole.pending else 0
         return max(begun - self.looks, retried)
 
     @property

@@ -72,21 +72,26 @@ class Report:
     available: bool | None = None
 
 
+#: Whether it is available, and whether it is a shift, whose positions are its own.
+_Lane = tuple[Direction, bool, bool]
+
+
 class Queues:
     """Pending operations, apart by direction and by whether taking them costs room."""
 
     def __init__(self) -> None:
-        self._heaps: dict[tuple[Direction, bool], list[int]] = defaultdict(list)
+        self._heaps: dict[_Lane, list[int]] = defaultdict(list)
 
     def push(self, row: Row, is_available: bool) -> None:
         """Let a row wait; a return is taken from the highest position down."""
         sign = -1 if row.direction is Direction.RETURN else 1
-        heapq.heappush(self._heaps[row.direction, is_available], sign * row.position)
+        lane = row.direction, is_available, row.kind is Kind.SHIFT
+        heapq.heappush(self._heaps[lane], sign * row.position)
 
     def drop(self, direction: Direction, positions: Collection[int]) -> None:
         """Let these wait no more."""
-        for (whose, _), heap in self._heaps.items():
-            if whose is direction:
+        for lane, heap in self._heaps.items():
+            if lane[0] is direction:
                 heap[:] = [p for p in heap if abs(p) not in positions]
                 heapq.heapify(heap)
 
@@ -95,22 +100,16 @@ class Queues:
         free = start.available_at_most
         picked: list[int] = []
         while len(picked) < at_most:
-            heads = [
-                (heap[0], available)
-                for available in (True, False)
-                if (available is False or free > 0)
-                and (heap := self._within(start, available))
+            lanes = [
+                (heap[0], available, heap)
+                for (whose, available, _), heap in self._heaps.items()
+                if whose is start.direction and (free > 0 or not available)
+                if heap and start.start <= abs(heap[0]) < start.stop
             ]
-            if not heads:
+            if not lanes:
                 break
-            position, available = min(heads)
-            heapq.heappop(self._heaps[start.direction, available])
+            position, available, heap = min(lanes)
+            heapq.heappop(heap)
             free -= available
             picked.append(abs(position))
         return picked
-
-    def _within(self, start: Start, available: bool) -> list[int]:
-        """Return a queue if its head may be claimed, else an empty one."""
-        heap = self._heaps[start.direction, available]
-        inside = bool(heap) and start.start <= abs(heap[0]) < start.stop
-        return heap if inside else []

@@ -56,7 +56,9 @@ def actions(p: Progress) -> tuple[Action, ...]:
 
 
 def _before_return(p: Progress) -> tuple[Action, ...]:
-    return () if p.open else (PlanReturn(p.course.limits.returns_targets),)
+    if p.open:
+        return ()
+    return (PlanReturn(p.course.limits.returns_targets, evens=p.course.weighs),)
 
 
 def _stopping(p: Progress) -> tuple[Action, ...]:
@@ -126,13 +128,22 @@ def _returning(p: Progress) -> tuple[Action, ...]:
     doubt = _doubtful(p, Direction.RETURN)
     if doubt:
         return doubt
-    shifting = _shifting_back(p)
-    if shifting is not None:
-        return shifting
+    # Traffic leaves a slot before its targets do. Weights were set before the targets
+    # were changed and keep their traffic small: they go last.
+    ways = (_shifting_back, _restoring)
+    for way in reversed(ways) if p.course.weighs else ways:
+        asked = way(p)
+        if asked is not None:
+            return asked
+    return (Record(Rested(State.ROLLED_BACK, "")),)
+
+
+def _restoring(p: Progress) -> tuple[Action, ...] | None:
+    """Take targets back; None once that is done."""
     if not p.back.pending and not p.back.open:
-        state = State.ROLLBACK_FAILED if p.back.failed else State.ROLLED_BACK
-        reason = "not_restored" if p.back.failed else ""
-        return (Record(Rested(state, reason)),)
+        if p.back.failed:
+            return (Record(Rested(State.ROLLBACK_FAILED, "not_restored")),)
+        return None
     if p.overdue and not p.back.open and _starved(p, p.back, p.return_unavailable):
         # A return never halts, and is not stopped by slow targets or dead workers:
         # going on with it is the safer side. Only the floor makes it ask a person.
@@ -144,7 +155,7 @@ def _returning(p: Progress) -> tuple[Action, ...]:
 
 
 def _shifting_back(p: Progress) -> tuple[Action, ...] | None:
-    """Lead traffic back before any target is; None once that is done."""
+    """Lead traffic back; None once that is done."""
     shifts, work = p.back_shifts, p.course.work
     if shifts.failed and not shifts.open:
         return (Record(Rested(State.ROLLBACK_FAILED, "not_shifted_back")),)

@@ -17,8 +17,9 @@ from strategies.hands import Clock
 from strategies.jobs import Callbacks, DeployFn, GateFn, Job
 from strategies.memory import Memory
 from strategies.plan import Candidate, Plan, PlannedTarget, SkippedTarget
-from strategies.steps import Course, Deploy, Gate, Shift, Step
+from strategies.steps import Course, Deploy, Gate, Shift, Step, Weigh
 from strategies.types import DeploymentResult, DeploymentState, DeploymentTarget
+from strategies.weights import EVENLY, Weights
 
 
 class Runnable(ABC):
@@ -167,6 +168,7 @@ class Runnable(ABC):
             health_check=getattr(self, "health_check", None),
             switch_fn=getattr(self, "switch_fn", None),
             gate_fn=gate_fn,
+            traffic_fn=getattr(self, "traffic_fn", None),
         )
 
     def _forward(
@@ -182,6 +184,10 @@ class Runnable(ABC):
         plan = self.plan([self._candidate(target) for target in targets], version)
         if gate_fn is None:
             _refuse_gates(plan)
+        if plan.course.weighs and callbacks.traffic_fn is None:
+            sentence = "the plan shares traffic: give what sets it, called with a"
+            sentence += " percentage and the targets that get it"
+            raise InvalidOptions({"traffic_fn": sentence})
         self._memory.begin((target.id for target in targets), version)
         return Job(plan, targets, callbacks, self._memory, switches=self._switches)
 
@@ -211,7 +217,7 @@ class Runnable(ABC):
             return None
         model = self.whole_plan([self._candidate(once[i]) for i in given], previous)
         switched = memory.switched_for is not None if seen else True
-        plan = _taken_back(model, earlier, shifts=switched)
+        plan = _taken_back(model, earlier, memory.weights, shifts=switched)
         return Job(plan, targets, callbacks, memory, True, self._switches)
 
     def _candidate(self, target: DeploymentTarget) -> Candidate:
@@ -241,18 +247,23 @@ def _refuse_gates(plan: Plan) -> None:
             raise InvalidOptions({"gate_fn": sentence})
 
 
-def _taken_back(model: Plan, earlier: dict[str, str], *, shifts: bool) -> Plan:
+def _taken_back(
+    model: Plan, earlier: dict[str, str], weights: Weights, *, shifts: bool
+) -> Plan:
     """Return the plan whose return takes these back, the last one first.
 
     Args:
         model: the plan that would change all the given targets: its limits hold.
         earlier: the version of each touched target, in the order of their touch.
+        weights: how traffic is shared now; at the end of the way back it is even.
         shifts: whether traffic is led back, where the model leads any.
     """
     count, limits = len(earlier), model.course.limits
     steps: tuple[Step, ...] = (Deploy(0, count, (count,), limits.parallelism),)
     router = model.router if shifts else None
-    if router is not None:
+    if weights.count:
+        steps = (*steps, Weigh.to(count, EVENLY, weights))
+    elif router is not None and router.idle:
         steps = (*steps, Shift.at(count, router.serving, router.idle))
     left_alone = (t.id for t in model.targets if t.id not in earlier)
     return replace(

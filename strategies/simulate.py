@@ -20,7 +20,7 @@ from strategies.progress import Progress
 from strategies.rows import Claim, Report
 from strategies.simulated import Sample, Simulated, how_it_ended, serving
 from strategies.states import Direction, Kind, OperationState, State
-from strategies.steps import Range
+from strategies.steps import Range, Weigh
 
 #: Virtual time begins here.
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -295,7 +295,9 @@ def _report(claim: Claim, state: OperationState) -> Report:
 def _numbered(plan: Plan) -> list[int]:
     """Return the stage number of each step, and of the end behind the last."""
     numbers, number = [], 0
-    for step in plan.course.steps:
-        number += isinstance(step, Range)
+    steps = plan.course.steps
+    for before, step in zip((None, *steps), steps, strict=False):
+        # Traffic is shared anew at the beginning of a stage.
+        number += isinstance(step, Range) and not isinstance(before, Weigh)
         numbers.append(number)
     return [*numbers, number]

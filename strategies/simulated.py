@@ -82,7 +82,7 @@ def how_it_ended(p: Progress) -> str:
 def serving(plan: Plan, p: Progress) -> str | None:
     """Return the slot that has traffic; None without slots."""
     router = plan.router
-    if router is None:
+    if router is None or not router.idle:
         return None
     shifted = p.shifts.succeeded > 0 and not p.back_shifts.succeeded
     return router.idle if shifted else router.serving

@@ -20,7 +20,17 @@ from strategies.sensitivity import (
 )
 from strategies.shares import BASIS_POINTS
 from strategies.states import Kind
-from strategies.steps import Bake, Delay, Deploy, Gate, Limits, Range, Shift, Verify
+from strategies.steps import (
+    Bake,
+    Delay,
+    Deploy,
+    Gate,
+    Limits,
+    Range,
+    Shift,
+    Verify,
+    Weigh,
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,8 @@ class Stage:
         tolerance: the same as a sentence; empty where nothing can fail.
         reach: the most targets that are changed, or begun, when it is stopped in here.
         to_slot: where a shift leads traffic.
+        traffic: the part of the traffic that all changed by then get, as "5%", where
+            it is set when the stage begins; "even" where it is as it was before.
         bake_seconds: how long it is watched afterwards.
         wait_seconds: how long it waits besides, before the next.
         gates: who is asked afterwards.
@@ -62,6 +74,7 @@ class Stage:
     tolerance: str
     reach: int
     to_slot: str | None = None
+    traffic: str | None = None
     bake_seconds: float = 0.0
     wait_seconds: float = 0.0
     gates: tuple[Gate, ...] = ()
@@ -75,8 +88,9 @@ class Stage:
 
     @property
     def is_passed_over(self) -> bool:
-        """Whether it adds no target to the one before it."""
-        return self.kind is not Kind.SHIFT and self.start == self.stop
+        """Whether it adds no target to the one before it, nor traffic."""
+        idle = self.start == self.stop and self.traffic is None
+        return self.kind is not Kind.SHIFT and idle
 
     def finding(self, broken: Fraction) -> Chance:
         """Return the chance that its own targets halt such a version.
@@ -112,23 +126,30 @@ def stages(plan: Plan, apply_seconds: float = 0.0) -> tuple[Stage, ...]:
             waits; 0 gives the soonest times of all.
     """
     found: list[Stage] = []
+    traffic = None
     for number, step in enumerate(plan.course.steps):
-        if isinstance(step, Range):
+        if isinstance(step, Weigh):
+            traffic = step.weights.share if step.weights.count else step.to_slot
+        elif isinstance(step, Range):
             begins = found[-1].after_seconds if found else 0.0
             stage = _stage(plan, number, step, sum(s.number > 0 for s in found) + 1)
             takes = range_seconds(step, plan.course.limits, apply_seconds)
             ends = begins + takes
-            found.append(replace(stage, begins_seconds=begins, ends_seconds=ends))
-            continue
-        last = found.pop() if found else _opening()
-        if isinstance(step, Bake):
-            last = replace(last, bake_seconds=last.bake_seconds + step.seconds)
-        elif isinstance(step, Delay):
-            last = replace(last, wait_seconds=last.wait_seconds + step.seconds)
+            stage = replace(stage, begins_seconds=begins, ends_seconds=ends)
+            found.append(replace(stage, traffic=traffic))
+            traffic = None
         else:
-            last = replace(last, gates=(*last.gates, step))
-        found.append(last)
+            found.append(_waiting(found.pop() if found else _opening(), step))
     return tuple(found)
+
+
+def _waiting(last: Stage, step: Bake | Delay | Gate) -> Stage:
+    """Return a stage with one more of what is behind its range."""
+    if isinstance(step, Bake):
+        return replace(last, bake_seconds=last.bake_seconds + step.seconds)
+    if isinstance(step, Delay):
+        return replace(last, wait_seconds=last.wait_seconds + step.seconds)
+    return replace(last, gates=(*last.gates, step))
 
 
 def range_seconds(step: Range, limits: Limits, apply_seconds: float = 0.0) -> float:

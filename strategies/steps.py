@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from strategies.health import Health
 from strategies.states import Kind
+from strategies.weights import Weights
 
 
 def later(default: Any) -> Any:
@@ -103,6 +104,33 @@ class Shift(Range):
 
 
 @dataclass(frozen=True)
+class Weigh(Shift):
+    """Share traffic between the first targets of a plan and all others.
+
+    A shift between weights instead of slots: these are what `from_slot` and `to_slot`
+    hold, as `Weights` are written. A return leads back to them last, since until then
+    some targets still run what the share was held small for.
+    """
+
+    @classmethod
+    def to(cls, position: int, earlier: Weights, weights: Weights) -> Weigh:
+        """Return the step at a position that leads from earlier weights to others."""
+        return cls(
+            start=position,
+            stop=position + 1,
+            sizes=(1,),
+            parallelism=1,
+            from_slot=earlier.written(),
+            to_slot=weights.written(),
+        )
+
+    @property
+    def weights(self) -> Weights:
+        """What it leads to."""
+        return Weights.read(self.to_slot)
+
+
+@dataclass(frozen=True)
 class Delay:
     """Wait before the next step."""
 
@@ -128,7 +156,7 @@ class Gate:
     then: Literal["halt", "promote"] = "halt"
 
 
-Step = Deploy | Verify | Shift | Delay | Bake | Gate
+Step = Deploy | Verify | Shift | Weigh | Delay | Bake | Gate
 #: The steps that only let time pass.
 Wait = Delay | Bake
 
@@ -179,6 +207,16 @@ class Course:
         """How many shifts there are; their positions follow those of the work set."""
         return sum(isinstance(step, Shift) for step in self.steps)
 
+    @cached_property
+    def weighs(self) -> bool:
+        """Whether traffic is shared by weights, and not led from slot to slot."""
+        return any(isinstance(step, Weigh) for step in self.steps)
+
+    @property
+    def switches(self) -> bool:
+        """Whether traffic is led from slot to slot."""
+        return self.shifts > 0 and not self.weighs
+
     @property
     def serving(self) -> int:
         """How many targets can be available."""
@@ -215,4 +253,5 @@ _KIND_OF: dict[type, Kind] = {
     Deploy: Kind.DEPLOY,
     Verify: Kind.VERIFY,
     Shift: Kind.SHIFT,
+    Weigh: Kind.SHIFT,
 }

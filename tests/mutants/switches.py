@@ -13,7 +13,7 @@ from strategies.rows import Row
 from strategies.states import OperationState
 from strategies.steps import Shift, Verify
 from tests.mutants.record import Mutant, case, walks_of
-from tests.strategies import test_blue_green, test_blue_green_run
+from tests.strategies import test_blue_green, test_blue_green_run, test_weights
 
 real_back, real_steps = rules._shifting_back, BlueGreenDeployment.steps
 
@@ -100,7 +100,43 @@ def retention_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(BlueGreenDeployment, "sort_out", sort_out)
 
 
+def weights_return_before_targets(patch: pytest.MonkeyPatch) -> None:
+    """The share of a faulty version grows before its targets are taken back."""
+    real = rules._restoring
+
+    def restoring(p):
+        return None if p.back_shifts.pending or p.back_shifts.open else real(p)
+
+    patch.setattr(rules, "_restoring", restoring)
+
+
+def weights_return_over_failures(patch: pytest.MonkeyPatch) -> None:
+    """The share grows although a target could not be taken back."""
+    real = rules._restoring
+
+    def restoring(p):
+        asked = real(p)
+        is_over = asked and not p.back.pending and not p.back.open
+        return None if is_over and p.back_shifts.pending else asked
+
+    patch.setattr(rules, "_restoring", restoring)
+
+
 MUTANTS = [
+    Mutant(
+        "weights_return_before_targets",
+        "core",
+        weights_return_before_targets,
+        walks_of("weighed"),
+    ),
+    Mutant(
+        "weights_return_over_failures",
+        "core",
+        weights_return_over_failures,
+        case(test_weights.test_weights_stay_while_a_target_is_not_restored),
+    ),
+]
+MUTANTS += [
     Mutant(fault.__name__, "core", fault, walks_of("switch", "plain"))
     for fault in (
         shift_before_verify,

@@ -7,7 +7,13 @@ from functools import partial
 from typing import Any
 
 from strategies.plan import Plan
-from tests.strategies.plans import canary_of, plain_switch_of, plan_of, switch_of
+from tests.strategies.plans import (
+    canary_of,
+    plain_switch_of,
+    plan_of,
+    switch_of,
+    weighed_of,
+)
 
 COMMON: dict[str, list[Any]] = {
     "parallelism": [None, 1, 2],
@@ -35,6 +41,10 @@ CANARY: dict[str, list[Any]] = {
     "gate_limit_seconds": [None, 100],
     "min_healthy": [0, 1, 2],
 }
+WEIGHED: dict[str, list[Any]] = {
+    **{name: values for name, values in CANARY.items() if name != "stages"},
+    "traffic_shares": ["0, 0", "5, 20", "0.5, 50"],
+}
 SWITCH: dict[str, list[Any]] = {
     **COMMON,
     "auto_promote": [True, False],
@@ -57,5 +67,6 @@ KINDS: dict[str, tuple[dict[str, list[Any]], Callable[..., Plan]]] = {
     "rolling": (ROLLING, partial(plan_of, 3)),
     "canary": (CANARY, partial(canary_of, 3)),
     "switch": (SWITCH, partial(switch_of, 2, 2)),
+    "weighed": (WEIGHED, partial(weighed_of, 3)),
     "plain": (PLAIN, partial(plain_switch_of, 2)),
 }

@@ -86,7 +86,7 @@ class Deployment(RuleBasedStateMachine):
     @initialize(made=plans(), unhealthy=some(UNHEALTHY))
     def begin(self, made, unhealthy):
         kind, options = made
-        if kind in ("rolling", "canary"):
+        if kind in ("rolling", "canary", "weighed"):
             options = {**options, "unhealthy": unhealthy}
         plan = KINDS[kind][1](**options)
         self.world = World(plan, unhealthy=unhealthy).start()

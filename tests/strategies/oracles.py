@@ -30,13 +30,24 @@ from strategies.messages import (
 )
 from strategies.plan import Plan
 from strategies.states import Direction, Kind, OperationState, State
-from strategies.steps import Bake, Delay, Deploy, Gate, Range, Shift, Step, Verify
+from strategies.steps import (
+    Bake,
+    Delay,
+    Deploy,
+    Gate,
+    Range,
+    Shift,
+    Step,
+    Verify,
+    Weigh,
+)
 from tests.strategies.grids import Grid
 from tests.strategies.verdicts import check_halt, check_rest, over_the_limit
 
 S = OperationState
 FORWARD, RETURN = Direction.FORWARD, Direction.RETURN
-KINDS = {Deploy: Kind.DEPLOY, Verify: Kind.VERIFY, Shift: Kind.SHIFT}
+KINDS = {Deploy: Kind.DEPLOY, Verify: Kind.VERIFY}
+KINDS |= {Shift: Kind.SHIFT, Weigh: Kind.SHIFT}
 
 
 class Oracle:
@@ -174,7 +185,9 @@ class Oracle:
         stop = min(start + self._size(step, self.batch), step.stop)
         assert start < stop
         assert (fact.start, fact.stop) == (start, stop)
-        before = {self.grid.now(FORWARD, p) for p in range(start)}
+        earlier = [s for s in self.course.steps[: self.step] if isinstance(s, Range)]
+        spans = [*((s.start, s.stop) for s in earlier), (step.start, start)]
+        before = {self.grid.now(FORWARD, p) for span in spans for p in range(*span)}
         assert before <= {S.SUCCEEDED, S.FAILED, S.SKIPPED}, "what is before is over"
         states = [self.grid.now(FORWARD, p) for p in range(start, stop)]
         assert states.count(S.PENDING) == fact.pending
@@ -255,7 +268,9 @@ class Oracle:
         touched, work = self.grid.touched(), self.course.work
         targets = {p for p in touched if p < work}
         keeps = not self.course.limits.returns_targets
-        return (set() if keeps else targets), touched - targets
+        shifts = touched - targets
+        shifts = {min(shifts)} if shifts and self.course.weighs else shifts
+        return (set() if keeps else targets), shifts
 
     def _Rested(self, fact: Rested, at: datetime) -> None:
         assert not self.rest, "at rest is at rest"
@@ -297,9 +312,10 @@ class Oracle:
         assert len(self.grid.open) + count <= step.parallelism
         assert over_the_limit(self) is None, "no claim over a limit"
         if isinstance(step, Shift):
+            assert not self.grid.open, "nothing else moves meanwhile"
+        if isinstance(step, Shift) and not isinstance(step, Weigh):
             failed = len(self.grid.failed(self.course.work))
             assert failed <= (self.course.limits.max_failures or 0), "all is healthy"
-            assert not self.grid.open, "nothing else moves meanwhile"
 
     def _check_return(self, fact: OperationsMoved) -> None:
         targets, shifts = self.to_return()
@@ -309,6 +325,9 @@ class Oracle:
             enough = self.standby >= max(1, self.floor)
             assert enough or not self.course.standby, "only to what can carry it"
             assert not self.grid.open
-        else:
+            if self.course.weighs:
+                back = {self.grid.now(RETURN, p) for p in targets}
+                assert back <= {S.SUCCEEDED, S.SKIPPED}, "weights go back last"
+        elif not self.course.weighs:
             back = {self.grid.now(RETURN, p) for p in shifts}
             assert back <= {S.SUCCEEDED, S.SKIPPED}, "traffic goes back first"

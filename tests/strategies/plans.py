@@ -13,6 +13,8 @@ from strategies.canary import CanaryDeployment
 from strategies.plan import Candidate, Plan, RouterSight
 from strategies.rolling import RollingDeployment
 
+#: What shares traffic by weights.
+WEIGHTS = RouterSight("r1", "even", ())
 #: A router whose blue slot serves.
 SIGHT = RouterSight("r1", "blue", ("blue", "green"))
 
@@ -32,6 +34,13 @@ def canary_of(count: int, *, unhealthy: Collection[int] = (), **options: Any) ->
     """Return a canary plan to v2 without bakes, unless told otherwise."""
     strategy = CanaryDeployment(**{"stage_duration_seconds": 0, **options})
     return strategy.plan(fleet(count, unhealthy=unhealthy), "v2")
+
+
+def weighed_of(count: int, *, unhealthy: Collection[int] = (), **options: Any) -> Plan:
+    """Return a canary plan to v2 that shares traffic, without bakes."""
+    given = {"stages": "10, 50", "traffic_shares": "5, 20", **options}
+    strategy = CanaryDeployment(**{"stage_duration_seconds": 0, **given})
+    return strategy.plan(fleet(count, unhealthy=unhealthy), "v2", router=WEIGHTS)
 
 
 def two_slots(idle: int, standby: int, *, done: int = 0) -> list[Candidate]:

@@ -85,6 +85,7 @@ class Runner:
             claim.to_version,
             claim.attempt,
             claim.kind,
+            weighs=bool(claim.groups),
         )
 
     async def run(self) -> None:
@@ -124,7 +125,7 @@ class Runner:
             found = _S.SKIPPED if look is FirstLook.SKIP else _S.SUCCEEDED
             return self._said(found, available=True, observed=probe.version)
         if look is FirstLook.REFUSE:
-            serves = f"it serves {probe.version or 'nothing known'}"
+            serves = f"it serves {probe.version or _unknown(probe)}"
             text = f"{serves}, not {self.claim.from_version} as the plan says"
             return self._said(_S.FAILED, text, observed=probe.version)
         if look is FirstLook.DRIFT:
@@ -183,7 +184,7 @@ class Runner:
             return self._said(_S.UNKNOWN, text, output=applied.output)
         if probe.version == self.claim.to_version:
             return self._said(_S.SUCCEEDED, available=True, observed=probe.version)
-        serves = f"{applied.error}; it serves {probe.version or 'nothing known'}"
+        serves = f"{applied.error}; it serves {probe.version or _unknown(probe)}"
         return self._said(
             _S.FAILED, serves, output=applied.output, observed=probe.version
         )
@@ -325,3 +326,8 @@ class Runner:
         """Return a version that was seen; one that nobody knows may be a secret."""
         known = seen in (self.claim.from_version, self.claim.to_version)
         return clean.line(seen if known else self._masked(seen), limit=128)
+
+
+def _unknown(probe: Probe) -> str:
+    """Return what is said of a router that serves nothing that a plan knows."""
+    return f"nothing known ({probe.detail})" if probe.detail else "nothing known"

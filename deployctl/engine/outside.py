@@ -10,7 +10,7 @@ from deployctl.engine.checks import Checks
 from deployctl.engine.drivers.base import Driver
 from deployctl.engine.reach import Reach
 from deployctl.engine.reaches import Reaches
-from deployctl.engine.routers.base import RouterRef
+from deployctl.engine.routers.base import Member, RouterRef
 from deployctl.engine.shift import ShiftDriver
 from deployctl.engine.traffic import Traffics
 from deployctl.services.claims import Claim
@@ -53,7 +53,11 @@ class Outside:
         if claim.kind is not Kind.SHIFT:
             return self.drivers.of(claim.driver)
         subject = str(claim.subject_id)
-        ref = RouterRef(subject, claim.name, claim.slots, claim.settings, reach)
+        groups = {
+            label: tuple(Member(name, tuple(traffic)) for name, traffic in targets)
+            for label, targets in claim.groups.items()
+        }
+        ref = RouterRef(subject, claim.name, claim.slots, claim.settings, reach, groups)
         router = self.routers.of(claim.driver)
         return ShiftDriver(router, ref, expected=claim.from_version or "")
 

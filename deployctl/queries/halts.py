@@ -24,7 +24,7 @@ _RULES = {
     "whole_batch_failed": "a whole batch failed",
     "progress_deadline": "time without progress",
     "floor": "targets that must stay available",
-    "shift_failed": "traffic that could not be led over",
+    "shift_failed": "traffic that could not be led as planned",
     "gate_limit": "time that a person had to decide",
     "targets_failed": "failed targets before traffic was to be led to them",
     "nothing_succeeded": "targets that succeeded before traffic was to be led to them",

@@ -12,9 +12,10 @@ from typing import Any
 
 from deployctl.queries import grid, looks, stages
 from deployctl.queries.sentences import counted
+from deployctl.queries.traffic import percent
 from deployctl.templatetags.deployctl import duration
 from strategies.progress import Progress
-from strategies.steps import Bake, Course, Delay, Deploy, Gate, Shift, Verify
+from strategies.steps import Bake, Course, Delay, Deploy, Gate, Shift, Verify, Weigh
 
 Head = dict[str, Any]
 
@@ -47,20 +48,46 @@ def _stage(p: Progress, count: int, number: int, read: Counter[str] | None) -> H
     looked = " looked at" if isinstance(step, Verify) else ""
     return {
         "name": f"Stage {count}",
-        "share": stages.percent(share) if share is not None else "",
+        "share": percent(share) if share is not None else "",
         "state": state,
         "parts": looks.parts_of(letters),
         "count": size,
-        "lines": [f"{adds}{looked}", says, _behind(p.course, number)],
+        "lines": [
+            f"{adds}{looked}",
+            says,
+            _traffic(p.course, number),
+            _behind(p.course, number),
+        ],
         "until_at": until_at,
     }
 
 
+def _first(course: Course, number: int) -> int:
+    """Return the number of the first step that belongs to the stage of a range."""
+    weighs = number > 0 and isinstance(course.steps[number - 1], Weigh)
+    return number - 1 if weighs else number
+
+
 def _last(course: Course, number: int) -> int:
-    """Return the number of the last step that belongs to the stage of a range."""
-    following = enumerate(course.steps[number + 1 :], number + 1)
-    begins = (at for at, step in following if isinstance(step, Deploy | Verify))
-    return next(begins, len(course.steps)) - 1
+    """Return the number of the last step that belongs to the stage of a range.
+
+    What adds no target has no column: its share of traffic, and its bake, are the
+    stage's before it.
+    """
+    later = (n for n in grid.stages(course) if n > number)
+    return next((_first(course, n) for n in later), len(course.steps)) - 1
+
+
+def _traffic(course: Course, number: int) -> str:
+    """Return how much of the traffic a stage has, where that is set."""
+    own = course.steps[_first(course, number) : _last(course, number) + 1]
+    shares = [step.weights for step in own if isinstance(step, Weigh)]
+    if not shares:
+        return ""
+    said = ", then ".join(
+        percent(each.basis_points) if each.count else "all as it was" for each in shares
+    )
+    return f"traffic: {said}"
 
 
 def _stands(p: Progress, number: int, letters: Counter[str]) -> tuple[str, str, Any]:
@@ -77,7 +104,7 @@ def _stands(p: Progress, number: int, letters: Counter[str]) -> tuple[str, str, 
                 None,
             )
         )
-    if number <= p.step <= _last(p.course, number):
+    if _first(p.course, number) <= p.step <= _last(p.course, number):
         return _now(p)
     if p.step < number:
         return "pending", "not reached" if p.rest else "waits", None
@@ -88,7 +115,8 @@ def _stands(p: Progress, number: int, letters: Counter[str]) -> tuple[str, str, 
 def _now(p: Progress) -> tuple[str, str, Any]:
     """Return the same of the stage that is under way, or that was the last one."""
     step = p.current
-    doing = {Bake: "bake", Delay: "wait", Gate: "gate", Shift: "switch"}
+    doing = {Bake: "bake", Delay: "wait", Gate: "gate", Weigh: "share of traffic"}
+    doing |= {Shift: "switch"}
     part = next((word for kind, word in doing.items() if isinstance(step, kind)), "")
     state, says = stages.state(p, p.step)
     if state in ("failed", "skipped"):
@@ -97,6 +125,7 @@ def _now(p: Progress) -> tuple[str, str, Any]:
     if state != "running":
         return state, says, None
     words = {"bake": "bakes", "wait": "waits", "switch": "traffic is led over"}
+    words["share of traffic"] = "its traffic is set"
     until_at = stages.until(p)
     return state, words.get(part, "under way"), until_at
 
@@ -110,6 +139,6 @@ def _behind(course: Course, number: int) -> str:
             said.append(f"{verb} {duration(step.seconds)}")
         elif isinstance(step, Gate):
             said.append("gate")
-        elif isinstance(step, Shift):
+        elif isinstance(step, Shift) and not isinstance(step, Weigh):
             said.append("switch")
     return "then " + ", ".join(said) if said else ""

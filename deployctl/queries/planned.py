@@ -46,7 +46,7 @@ def planned(plan: Plan) -> dict[str, Any]:
         "min_seconds": seen.minimum_seconds,
         "tolerated": _tolerated(limits),
         "stages": staged(plan, seen),
-        "slots": plan.router if plan.router and plan.router.id else None,
+        "slots": plan.router if plan.router and plan.router.has_slots else None,
         "at_once": limits.parallelism,
         "from_versions": [{"version": v, "count": n} for v, n in froms.most_common()]
         or [{"version": plan.version, "count": len(plan.skipped)}],

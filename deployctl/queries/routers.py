@@ -62,6 +62,8 @@ def why_no_switch(application_id: int, environment_id: int) -> str:
         return "{} has no router in {}, so traffic cannot be switched there.".format(
             *where
         )
+    if not router.slots:
+        return "The router of {} in {} shares traffic, and has no slots.".format(*where)
     in_slots = Target.objects.filter(**place, removed_at=None, slot__in=router.slots)
     if in_slots.exists():
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from deployctl.queries import traffic
 from deployctl.templatetags.deployctl import percent
 from strategies.messages import (
     AbortAsked,
@@ -131,24 +132,7 @@ def _moved(fact: OperationsMoved, told: Told) -> Line | None:
 
 
 def _shifted(fact: OperationsMoved, told: Told) -> Line | None:
-    found = [s for s in told.steps if isinstance(s, Shift)]
-    shift = next((s for s in found if s.start in fact.positions), None)
-    if shift is None:
-        return None
-    slots = shift.from_slot, shift.to_slot
-    came, to = slots if fact.direction is Direction.FORWARD else slots[::-1]
-    said = {
-        _S.RUNNING: ("arrow-right", "is-running", f"Leads traffic from {came} to {to}"),
-        _S.SUCCEEDED: ("circle-check", "is-ok", f"Traffic goes to {to}, read back"),
-        _S.SKIPPED: ("circle-check", "is-ok", f"Traffic went to {to} already"),
-        _S.FAILED: ("alert-octagon", "is-failed", f"Traffic was not led to {to}"),
-        _S.UNKNOWN: ("help", "is-unknown", "The router's answer was lost; reading it"),
-        _S.UNRESOLVED: (
-            "hand-stop",
-            "is-awaiting",
-            "Nobody could read where traffic goes; a person must say",
-        ),
-    }.get(fact.now)
+    said = traffic.moved(fact, told.steps)
     return Line(said[0], said[1], "", said[2]) if said else None
 
 
@@ -219,7 +203,7 @@ def halt_words(halt: Halted, steps: Sequence[Step]) -> str:
     if halt.rule == "gate_limit":
         return f"Halted: nobody decided at the gate within {limit:,} s"
     if halt.rule == "shift_failed":
-        return "Halted: traffic could not be led to the other slot"
+        return f"Halted: {traffic.not_led(steps)}"
     return f"Halted: {seen:,} failed, {limit:,} tolerated, of {sample:,}"
 
 

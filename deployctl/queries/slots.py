@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from deployctl.models import Deployment, Router, Target
 from strategies.progress import Progress
-from strategies.steps import Course, Shift
+from strategies.steps import Shift
 
 _IS_KEPT = Q(retained_slot__isnull=False, retain_until__gt=Now())
 
@@ -22,9 +22,9 @@ def slots(row: Deployment, progress: Progress) -> dict[str, Any] | None:
 
     `serving` is None where nobody could read it. A plan without a switch has none.
     """
-    shift = _shift(progress.course)
-    if shift is None:
+    if not progress.course.switches:
         return None
+    shift = next(s for s in progress.course.steps if isinstance(s, Shift))
     place = {"application": row.application_id, "environment": row.environment_id}
     router = Router.objects.annotate(is_kept=_IS_KEPT).get(**place)
     seen = _seen(place, router.slots)
@@ -42,10 +42,6 @@ def slots(row: Deployment, progress: Progress) -> dict[str, Any] | None:
         for slot in router.slots
     ]
     return {"serving": router.serving, "read_at": router.observed_at, "cards": cards}
-
-
-def _shift(course: Course) -> Shift | None:
-    return next((step for step in course.steps if isinstance(step, Shift)), None)
 
 
 def _awaits(p: Progress) -> bool:

@@ -18,6 +18,7 @@ from strategies.sensitivity import Chance, one_in
 from strategies.shares import BASIS_POINTS, Share
 from strategies.stages import Stage
 from strategies.states import Kind
+from strategies.weights import EVEN
 
 #: The fault that the preview asks about: one that hits 1 target in 20.
 RARE = 20
@@ -65,7 +66,8 @@ def staged(plan: Plan, seen: Preview) -> dict[str, Any]:
         for stage in seen.stages
         if stage.number
     ]
-    return {"rows": rows, "rare": RARE, **_picture(plan, expected)}
+    weighs = plan.course.weighs
+    return {"rows": rows, "rare": RARE, "weighs": weighs, **_picture(plan, expected)}
 
 
 def _row(stage: Stage) -> dict[str, Any]:
@@ -77,6 +79,7 @@ def _row(stage: Stage) -> dict[str, Any]:
         "number": stage.number,
         "share": str(share).replace("%", " %") or words.get(stage.kind, "all of them"),
         "size": stage.size,
+        "traffic": (stage.traffic or "").replace("%", " %").replace(EVEN, "as it was"),
         "is_passed_over": stage.is_passed_over,
         "tolerated": "any" if stage.tolerated is None else f"{stage.tolerated:,}",
         "tolerance": stage.tolerance,

@@ -11,9 +11,9 @@ from typing import Any
 
 from deployctl.queries import people
 from deployctl.queries.sentences import counted
+from deployctl.queries.traffic import percent, shared
 from strategies.progress import Progress
-from strategies.shares import BASIS_POINTS, Share
-from strategies.steps import Bake, Delay, Deploy, Gate, Shift, Step, Verify
+from strategies.steps import Bake, Delay, Deploy, Gate, Shift, Step, Verify, Weigh
 
 
 def rail(progress: Progress) -> list[dict[str, Any]]:
@@ -23,7 +23,7 @@ def rail(progress: Progress) -> list[dict[str, Any]]:
     the board.
     """
     steps = progress.course.steps
-    if not progress.course.shifts:
+    if not progress.course.switches:
         return []
     return [_stop(progress, number, step) for number, step in enumerate(steps)]
 
@@ -68,13 +68,6 @@ def _words(step: Step) -> tuple[str, str]:
     return ("Bake" if isinstance(step, Bake) else "Wait"), f"{step.seconds:g} s"
 
 
-def percent(basis_points: int) -> str:
-    """Return a share as people write it: "12.5 %"."""
-    if basis_points == BASIS_POINTS:
-        return "100 %"
-    return str(Share(basis_points=basis_points).written()).replace("%", " %")
-
-
 def until(p: Progress) -> datetime | None:
     """Return when the wait that is under way is over; None if none is."""
     step = p.current
@@ -108,7 +101,7 @@ def decision(p: Progress) -> dict[str, Any] | None:
 def what_next(p: Progress) -> str:
     """Return what follows the wait or gate that is under way, in an imperative."""
     for step in p.course.steps[p.step + 1 :]:
-        if isinstance(step, Shift):
+        if isinstance(step, Shift) and not isinstance(step, Weigh):
             return f"Switch traffic to {step.to_slot}"
         if isinstance(step, Deploy) and step.stop > step.start:
             share = step.share_bp
@@ -129,6 +122,7 @@ _FOLLOWS: dict[type[Step], Callable[[Any], str]] = {
     Deploy: lambda _: "The next stage begins.",
     Verify: lambda _: "The rest of the slot is looked at.",
     Shift: lambda step: f"Traffic is led to {step.to_slot}.",
+    Weigh: lambda step: f"{shared(step.weights)}, and the next stage begins.",
     Bake: lambda step: f"It bakes for {step.seconds:g} s.",
     Delay: lambda step: f"It waits for {step.seconds:g} s.",
     Gate: lambda _: "A person is asked at a gate.",

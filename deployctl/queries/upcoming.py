@@ -10,9 +10,10 @@ from datetime import timedelta
 from deployctl.models import Deployment
 from deployctl.queries import grid, people, stages
 from deployctl.queries.sentences import counted
+from deployctl.queries.traffic import shared
 from deployctl.queries.workers import unserved
 from strategies.progress import Progress
-from strategies.steps import Bake, Delay, Range, Shift
+from strategies.steps import Bake, Delay, Range, Shift, Weigh
 
 
 def upcoming(row: Deployment, p: Progress) -> list[dict[str, str]]:
@@ -54,6 +55,9 @@ def _going_on(p: Progress) -> list[tuple[str, str]]:
             ("Now", f"It {says}: no target is claimed."),
             ("Then", stages.follows(p)),
         ]
+    if isinstance(p.current, Weigh):
+        said = shared(p.current.weights)
+        return [("Now", f"{said}: it is being set."), ("Then", "The stage begins.")]
     if isinstance(p.current, Shift):
         return [("Now", f"Traffic is led to {p.current.to_slot}.")]
     numbers = grid.batch_numbers(p.course)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from deployctl.queries import stages
 from deployctl.queries.sentences import counted
 from deployctl.templatetags.deployctl import percent
 from strategies.progress import Progress
@@ -49,7 +48,7 @@ def verdict(p: Progress) -> dict[str, Any] | None:
     return {
         "state": state,
         "word": word,
-        "stage": stages.percent(stage.share_bp) if stage.share_bp else "",
+        "stage": percent(stage.share_bp) if stage.share_bp else "",
         "observed": percent(share) if done else "none yet",
         "succeeded": tally.succeeded,
         "failed": tally.failed,

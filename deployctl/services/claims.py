@@ -7,6 +7,7 @@ how many may start is what the core asked for.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -50,6 +51,9 @@ class Claim(NamedTuple):
     kind: Kind
     #: The slots of a router; a target has none.
     slots: tuple[str, ...] = ()
+    #: Where traffic is shared: the targets that each share is for, as (name, setting
+    #: traffic), the earlier share first.
+    groups: Mapping[str, Sequence[tuple[str, list[dict[str, Any]]]]] = {}
 
 
 #: What a claim sets: now, now, apply seconds, worker.
@@ -185,6 +189,7 @@ def claimed_from(row: tuple[Any, ...]) -> Claim:
             row[18],
             _KINDS[row[19]],
             tuple(json.loads(row[20])) if len(row) > 20 else (),
+            {},
         )
     )
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from django.db import IntegrityError, transaction
 
 from deployctl.services import claims as claiming
-from deployctl.services import operations, perform, shifts
+from deployctl.services import operations, perform, sharing, shifts
 from deployctl.services.claims import Claim
 from deployctl.services.operations import Report, Row
 from deployctl.services.sql import together
@@ -186,7 +186,8 @@ def adopt(turn: Turn, ask: Ask) -> list[Claim]:
         claims += claiming.adopt(ids, ask.worker_id, turn.now) if ids else []
     if ask.places > 0 and any(t.open for t in (p.shifts, p.back_shifts)):
         ids = shifts.orphans(turn.id, ask.only_routers)
-        claims += shifts.adopt(ids, ask.worker_id, turn.now) if ids else []
+        adopted = shifts.adopt(ids, ask.worker_id, turn.now) if ids else []
+        claims += sharing.with_groups(turn, adopted)
     return claims
 
 
@@ -215,6 +216,7 @@ def _claimed_shift(turn: Turn, ask: Ask, start: Start) -> list[Claim]:
         return []
     seconds = turn.progress.course.limits.apply_seconds
     claims = shifts.claim(ids, ask.worker_id, turn.now, seconds)
+    claims = sharing.with_groups(turn, claims)
     turn.claimed(claims)
     return claims
 

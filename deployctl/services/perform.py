@@ -25,7 +25,7 @@ from strategies.actions import (
 )
 from strategies.messages import BatchOpened, Recounted, RollbackPlanned
 from strategies.states import Direction, OperationState
-from strategies.steps import Shift
+from strategies.steps import Shift, Weigh
 
 if TYPE_CHECKING:
     from deployctl.services.turn import Turn
@@ -78,7 +78,8 @@ def _write_off(turn: Turn, action: WriteOff) -> None:
 def _plan_return(turn: Turn, action: PlanReturn) -> None:
     _write_off(turn, WriteOff(Direction.FORWARD))
     written = work.write_return(turn.id) if action.targets else []
-    back = shifts.write_return(turn.id) if turn.progress.course.shifts else 0
+    led = turn.progress.course.shifts
+    back = shifts.write_return(turn.id, evens=action.evens) if led else 0
     digest = hashlib.sha256(repr([row[:3] for row in written]).encode())
     unavailable = sum(1 for row in written if not (row[3] and turn.counts_changed))
     planned = RollbackPlanned(len(written), unavailable, digest.hexdigest(), back)
@@ -130,6 +131,8 @@ def retain(turn: Turn, row: Row, change: Change) -> None:
     """Keep the slot that traffic has left; let it go when traffic has returned."""
     step = turn.progress.course.steps[row.step]
     if not isinstance(step, Shift) or change.state is not _S.SUCCEEDED:
+        return
+    if isinstance(step, Weigh):  # It leaves no slot.
         return
     if row.direction is Direction.RETURN:
         shifts.release(row.target_id)

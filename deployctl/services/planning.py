@@ -111,7 +111,7 @@ def plan_retry(parent: Deployment) -> Plan:
     if not came_from:
         raise Refused("nothing_failed", "No target of it failed: nothing to retry.")
     targets = _fleet(row.application, row.environment)
-    if plan.router is None or not plan.router.id:
+    if plan.router is None or not plan.router.has_slots:
         targets = targets.filter(pk__in=came_from)
     chosen = list(targets.order_by("name"))
     refuse_unresolved(chosen, but_of=row.pk)
@@ -134,7 +134,7 @@ def plan_way_back(parent: Deployment) -> tuple[Version, Plan]:
     if parent.state != State.COMPLETED.value:
         raise Refused("not_completed", "Only a completed deployment is taken back so.")
     plan = plan_of(parent)
-    if plan.router is not None and plan.router.id:
+    if plan.router is not None and plan.router.has_slots:
         return _switch_back(parent, plan)
     touched = Operation.objects.filter(
         deployment=parent, direction=Direction.FORWARD.value, attempt__gt=0
@@ -250,8 +250,8 @@ def _sight(target: Target) -> RouterSight:
         )
     raise Refused(
         "no_router",
-        f"{target.application} has no router in {target.environment}, so traffic cannot"
-        " be switched there. Add one, or choose another strategy.",
+        f"{target.application} has no router in {target.environment}, so nobody can"
+        " lead its traffic. Add one, or choose what needs none.",
     )
 
 

@@ -30,12 +30,20 @@ def add_router(
 
     A plan made before does not start any more: it names how the router is reached.
 
+    Args:
+        application: whose traffic it leads.
+        environment: where.
+        kind: what it is made of.
+        slots: the two between which it leads traffic; none, if it shares it.
+        settings: as its kind wants them.
+        by: who adds it.
+
     Raises:
         ValueError: if these are not two slots with names of their own.
         NotAllowed: if this person may not.
     """
     require(by, "add routers", environment.name)
-    if len(slots) != 2 or len(set(slots)) != 2 or not all(slots):
+    if slots and (len(slots) != 2 or len(set(slots)) != 2 or not all(slots)):
         raise ValueError("a router leads traffic to one of two slots, by their names")
     with transaction.atomic():
         row, made = Router.objects.update_or_create(

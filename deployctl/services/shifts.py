@@ -85,8 +85,11 @@ def plan_forward(
             )
 
 
-def write_return(deployment_id: int) -> int:
-    """Write the way back of every shift ever claimed; return how many there are."""
+def write_return(deployment_id: int, *, evens: bool) -> int:
+    """Write the way back of every shift ever claimed; return how many there are.
+
+    With `evens` it is that of the first alone, from wherever traffic then is.
+    """
     with sql() as cursor:
         cursor.execute(
             """
@@ -95,13 +98,15 @@ def write_return(deployment_id: int) -> int:
                  state, attempt, fence, was_available, from_version, to_version,
                  error, output)
             SELECT deployment_id, 'shift', router_id, 'return', position, step, batch,
-                   'pending', 0, 0, false, to_version, from_version, '', ''
+                   'pending', 0, 0, false, CASE WHEN %s THEN NULL ELSE to_version END,
+                   from_version, '', ''
               FROM deployctl_operation
              WHERE deployment_id = %s AND direction = 'forward' AND kind = 'shift'
                AND attempt > 0 AND state <> 'skipped'
+             ORDER BY position LIMIT CASE WHEN %s THEN 1 END
             RETURNING position
             """,
-            [deployment_id],
+            [evens, deployment_id, evens],
         )
         return len(cursor.fetchall())
 

@@ -80,9 +80,10 @@ def _check_router(turn: Turn, plan: Plan) -> None:
     row = Router.objects.select_for_update().get(pk=int(plan.router.id))
     found = row.serving, row.driver_digest
     if found != (plan.router.serving, plan.router.driver_digest):
+        goes = "is" if plan.course.weighs else "goes to"
         raise Refused(
             "router_moved",
-            f"Traffic goes to {row.serving or 'nobody knows where'} now, not to"
+            f"Traffic {goes} {row.serving or 'nobody knows where'} now, not"
             f" {plan.router.serving} as when the plan was made, so it was not started."
             " Make the plan again and look at the difference.",
         )

@@ -199,8 +199,8 @@ class Turn:
         if aimed:
             operations.write(aimed, self.now, settle_by, verify_by)
         groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
-        counts = self.counts_changed
         for row, change in changes:
+            counts = self.counts_changed and not self.is_shift(row)
             now = _S.RELEASED if row.id in released else change.state
             was_available = counts and row.state not in OPEN and row.target_available
             is_available = counts and now not in OPEN and change.available

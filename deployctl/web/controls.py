@@ -173,6 +173,8 @@ def _roll_back(p: Progress, style: str, *, gap: bool = False) -> Button:
         f"At most {p.course.limits.parallelism:,} at a time; the floor is kept.",
         f"{counted(p.whole.pending)} that were not touched are left alone.",
     ]
+    if p.course.weighs:
+        effects.append("After that traffic is shared as it was before.")
     label = f"Roll back {counted(p.touched)}…"
     dialog = _dialog("Return to what was there?", effects, "Roll back")
     return _button("roll_back", label, "arrow-back-up", style, gap=gap, dialog=dialog)

@@ -28,7 +28,7 @@ OWN = {
     "rolling": ("batch_size", "delay_seconds", "max_failures"),
     "canary": (
         *("stages", "stage_duration_seconds", "success_threshold", "gates"),
-        "gate_limit_seconds",
+        *("gate_limit_seconds", "traffic_shares"),
     ),
     "blue_green": (
         *("auto_promote", "auto_promote_seconds", "bake_seconds", "retain_seconds"),
@@ -83,6 +83,11 @@ class DeploymentForm(forms.Form):
     )
     gate_limit_seconds = Text(
         label="A person has, s", help_text="Empty: no limit. Then it halts."
+    )
+    traffic_shares = Text(
+        label="Traffic of each, %",
+        help_text="As 5, 15, 40: one for each stage but the last. Empty: as the load"
+        " balancer has it.",
     )
     auto_promote = forms.ChoiceField(
         choices=_YES_NO, required=False, label="Switch without asking"

@@ -1,4 +1,4 @@
-"""A fleet in two slots behind a router, and one canary place: for tests alone."""
+"""Fleets behind a router: in two slots, or sharing traffic; for tests alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from deployctl.models import Deployment, Router, Target
 from deployctl.services import deployments, planning, routers, versions
+from strategies.weights import EVEN
 from tests.support.fleet import HEALTH, Place, simulated
 
 SLOTS = ("blue", "green")
@@ -38,6 +39,16 @@ def slotted(count: int, folder: Path) -> Place:
     where = place.application, place.environment
     routers.add_router(*where, "simulated", SLOTS, settings, by=place.by)
     Router.objects.update(serving="blue", observed_at="2026-01-01T00:00:00Z")
+    return place
+
+
+def sharing(count: int, folder: Path) -> Place:
+    """Return a place with so many targets at 1.0, whose router shares their traffic."""
+    place = Place(simulated(count))
+    settings = {"file": str(folder / "router.json"), "serving": EVEN}
+    where = place.application, place.environment
+    routers.add_router(*where, "simulated", (), settings, by=place.by)
+    Router.objects.update(serving=EVEN, observed_at="2026-01-01T00:00:00Z")
     return place
 
 

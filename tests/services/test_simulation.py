@@ -42,7 +42,7 @@ from strategies.simulate import BY, simulate
 from strategies.simulated import Simulated
 from strategies.states import Direction, OperationState
 from tests.services.follower import Clock, Engine, in_front
-from tests.services.slotted import prepare, slotted
+from tests.services.slotted import prepare, sharing, slotted
 from tests.support.fleet import HEALTH, Place, simulated
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -69,6 +69,17 @@ OPTIONS: dict[str, dict[str, list[Any]]] = {
         "gates": [False, True],
         "gate_limit_seconds": [None, 600],
         "retries": [0, 1],
+        "on_failure": ["halt", "rollback"],
+    },
+    "weighed": {
+        "stages": ["25, 50, 100", "40, 60"],
+        "stage_duration_seconds": [0, 3600],
+        "success_threshold": ["100%", "50%"],
+        "traffic_shares": ["0, 5", "10, 10"],
+        "gates": [False, True],
+        "gate_limit_seconds": [None, 600],
+        "retries": [0, 1],
+        "min_healthy": [0, 1],
         "on_failure": ["halt", "rollback"],
     },
     "blue_green": {
@@ -145,10 +156,13 @@ def compared(rng: random.Random, folder: Path, clock: Clock) -> Simulated:
     place = Place(simulated(rng.randint(2, 6)))
     if strategy == "blue_green":
         place = slotted(rng.randint(1, 3), folder)
+    if strategy == "weighed":
+        place = sharing(rng.randint(2, 6), folder)
     options = {name: rng.choice(v) for name, v in OPTIONS[strategy].items()}
     options["health"] = SEEN_AT_ONCE
     try:
-        deployment = prepare(place, strategy, **options)
+        by = {"weighed": "canary"}.get(strategy, strategy)
+        deployment = prepare(place, by, **options)
     except ValueError:  # A floor that leaves none to change: no plan. Another one.
         return compared(rng, folder, clock)
     plan = plan_of(deployment)

@@ -66,6 +66,7 @@ class Story:
         elif isinstance(fact, RollbackPlanned):
             touched = sorted(p for p, count in self.touched.items() if count)
             shifts = [p for p in touched if p >= self.course.work]
+            shifts = shifts[:1] if self.course.weighs else shifts
             targets = [p for p in touched if p < self.course.work]
             targets = targets if self.course.limits.returns_targets else []
             returned = [*targets, *shifts]

@@ -6,6 +6,7 @@ from deployctl.engine.kinds import Opened
 from deployctl.engine.routers.base import Router
 from deployctl.engine.routers.command import CommandRouter
 from deployctl.engine.routers.haproxy import HaproxyRouter
+from deployctl.engine.routers.haproxy_weights import HaproxyWeightsRouter
 from deployctl.engine.routers.nginx import NginxRouter
 from deployctl.engine.routers.simulated import SimulatedRouter
 from deployctl.engine.routers.webhook import WebhookRouter
@@ -17,6 +18,7 @@ _KINDS: dict[str, type[Router]] = {
     for each in (
         CommandRouter,
         HaproxyRouter,
+        HaproxyWeightsRouter,
         NginxRouter,
         SimulatedRouter,
         WebhookRouter,

@@ -34,7 +34,7 @@ class SimulatedRouter(Router):
     """Keeps what it serves in the file that its settings name."""
 
     kind = "simulated"
-    abilities = RouterAbilities(checks_fence=True)
+    abilities = RouterAbilities(checks_fence=True, shares=True)
 
     @classmethod
     def problems(cls, settings: Mapping[str, object]) -> dict[str, str]:
@@ -45,7 +45,7 @@ class SimulatedRouter(Router):
         if not isinstance(file, str) or not file.startswith("/"):
             found["file"] = "must be an absolute path"
         if not isinstance(settings.get("serving"), str):
-            found["serving"] = "must be the slot that it serves at first"
+            found["serving"] = "must be the slot, or the share, that it serves at first"
         if settings.get("fault", "") not in FAULTS | {""}:
             found["fault"] = f"must be one of {', '.join(sorted(FAULTS))}"
         latency = settings.get("latency_seconds", 0)
@@ -63,7 +63,8 @@ class SimulatedRouter(Router):
             if fence is not None:
                 _promise(state, fence)
             said = str(state["serving"])
-            return Reading(said if said in router.slots else None, said)
+            is_known = said in router.slots or not router.slots
+            return Reading(said if is_known else None, said)
 
     async def switch(
         self, router: RouterRef, *, expected: str, slot: str, fence: int, seconds: float
@@ -79,7 +80,7 @@ class SimulatedRouter(Router):
             _promise(state, fence)
             if fault == "refusing":
                 return Applied(ok=False, error="simulated: it does not switch")
-            if state["serving"] not in (expected, slot):
+            if expected and state["serving"] not in (expected, slot):
                 found = f"it serves {state['serving']}, not {expected}"
                 return Applied(ok=False, error=found)
             if fault != "lying" and state["serving"] != slot:

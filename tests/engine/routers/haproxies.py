@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import re
 import select
 import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
-from deployctl.engine.routers.base import RouterRef
+from deployctl.engine.routers.base import Member, RouterRef
 from deployctl.engine.routers.haproxy import HaproxyRouter
+from deployctl.engine.routers.haproxy_weights import HaproxyWeightsRouter
 from tests.engine.routers import kit
 from tests.support.balancers import Haproxy, free_ports
 
@@ -26,8 +29,16 @@ class Between:
     `deaf` never answers anything.
     """
 
-    def __init__(self, path: Path, behind: str, key: str, fault: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        behind: str,
+        key: str,
+        fault: str,
+        told: Callable[[str], str] = lambda command: command.split()[-1],
+    ) -> None:
         self.path, self.behind, self.key, self.fault = path, behind, key, fault
+        self._told = told
         self.switches: list[str] = []
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(path))
@@ -51,7 +62,7 @@ class Between:
         with line:
             command = line.recv(4096).decode()
             try:
-                self._act(line, command, switching=command.startswith("set map"))
+                self._act(line, command, switching=command.startswith("set "))
             except OSError:
                 return  # Nobody waits any more.
 
@@ -65,10 +76,11 @@ class Between:
         elif switching and self.fault == "slow" and _left(line, kit.SLOW_SECONDS):
             return
         else:
-            other = f"no-{self.key}" if self.fault == "refusing" else self.key
-            said = self._handed_on(command.replace(f" {self.key} ", f" {other} "))
-            if switching and said == b"\n":
-                self.switches.append(command.split()[-1])
+            if switching and self.fault == "refusing":
+                command = re.sub(rf" {self.key}([ /])", r" no-such\1", command)
+            said = self._handed_on(command)
+            if switching and not said.strip():
+                self.switches.append(self._told(command))
             if switching and self.fault == "mute":
                 _left(line, 60)
             else:
@@ -139,3 +151,51 @@ class HaproxySubject(kit.Subject):
 
     def restart(self, router: RouterRef) -> None:
         self.haproxy.restart()
+
+
+class HaproxyWeightsSubject(kit.Subject):
+    """The backends of one HAProxy, each with three servers of the same weight."""
+
+    slots = ("even", "10% to 1")
+    forgets = True
+
+    def __init__(self, directory: Path) -> None:
+        self.driver = HaproxyWeightsRouter()
+        slots = dict(zip(kit.SLOTS, (free_ports(3), free_ports(3)), strict=True))
+        self.haproxy = Haproxy(slots, ordinary_user=True)
+        self.haproxy.start()
+        self._between: dict[str, Between] = {}
+        self._backends = iter(kit.SLOTS)
+
+    async def close(self) -> None:
+        await super().close()
+        for each in self._between.values():
+            each.close()
+        self.haproxy.remove()
+
+    def router(self, fault: str = "") -> RouterRef:
+        backend = next(self._backends)
+        path = self.haproxy.folder / f"{backend}.sock"
+        if fault != "unreachable":
+            self._between[backend] = Between(
+                path, self.haproxy.socket, backend, fault, _label
+            )
+        settings = {"address": str(path), "backend": backend}
+        groups = {"even": (), "10% to 1": (Member("one"),)}
+        return RouterRef(backend, backend, (), settings, groups=groups)
+
+    def switches(self, router: RouterRef) -> list[str]:
+        return self._between[router.name].switches
+
+    def lead(self, router: RouterRef, slot: str) -> None:
+        weight = {self.slots[0]: 1, self.slots[1]: 56}.get(slot, 77)
+        self.haproxy.asked(f"set server {router.name}/one weight {weight}")
+
+    def restart(self, router: RouterRef) -> None:
+        self.haproxy.restart()
+
+
+def _label(command: str) -> str:
+    """Return the share that a command's weights are."""
+    weights = {int(each.split()[-1]) for each in command.split(";")}
+    return "even" if weights == {1} else "10% to 1"

@@ -20,14 +20,20 @@ from deployctl.engine.effects import (
 from deployctl.engine.routers.base import Applied, Reading, Router, RouterRef
 
 SLOTS = ("blue", "green")
+#: Where a plan never leads traffic.
+ELSEWHERE = "canary"
 #: How long a switch takes on a slow router.
 SLOW_SECONDS = 1.0
 
 
 class Subject(ABC):
-    """A driver, fresh routers that serve blue, and their own record of switches."""
+    """A driver, fresh routers at the first slot, and their own record of switches."""
 
     driver: Router
+    #: What it serves at first, and what it is switched to.
+    slots: tuple[str, str] = SLOTS
+    #: Whether a restart of it makes it serve again what it did at first.
+    forgets: bool = False
 
     @abstractmethod
     def router(self, fault: str = "") -> RouterRef:
@@ -42,7 +48,7 @@ class Subject(ABC):
 
     @abstractmethod
     def lead(self, router: RouterRef, slot: str) -> None:
-        """Lead traffic to a slot as somebody else would."""
+        """Lead traffic to a slot, or to `ELSEWHERE`, as somebody else would."""
 
     @abstractmethod
     def restart(self, router: RouterRef) -> None:
@@ -59,10 +65,11 @@ class Subject(ABC):
         return await self.driver.read(router, fence=fence, seconds=seconds)
 
     async def switch(
-        self, router: RouterRef, slot: str = "green", fence: int = 1, seconds: float = 5
+        self, router: RouterRef, slot: str = "", fence: int = 1, seconds: float = 5
     ) -> Applied:
-        """Switch from the other slot, in five seconds unless told otherwise."""
-        (expected,) = set(SLOTS) - {slot}
+        """Switch to the second slot, in five seconds, unless told otherwise."""
+        slot = slot or self.slots[1]
+        (expected,) = set(self.slots) - {slot}
         return await self.driver.switch(
             router, expected=expected, slot=slot, fence=fence, seconds=seconds
         )
@@ -82,7 +89,7 @@ async def no_settings_are_a_problem(subject: Subject) -> None:
 
 
 async def reading_says_what_serves(subject: Subject) -> None:
-    assert (await subject.read(subject.router())).serving == "blue"
+    assert (await subject.read(subject.router())).serving == subject.slots[0]
 
 
 async def reading_changes_nothing(subject: Subject) -> None:
@@ -90,63 +97,66 @@ async def reading_changes_nothing(subject: Subject) -> None:
     for _ in range(3):
         await subject.read(router)
     assert subject.switches(router) == []
-    assert (await subject.read(router)).serving == "blue"
+    assert (await subject.read(router)).serving == subject.slots[0]
 
 
 async def a_switch_leads_there_and_back(subject: Subject) -> None:
     router = subject.router()
-    assert (await subject.switch(router, "green", 1)).ok
-    assert (await subject.read(router)).serving == "green"
-    assert (await subject.switch(router, "blue", 2)).ok
-    assert (await subject.read(router)).serving == "blue"
-    assert subject.switches(router) == ["green", "blue"]
+    assert (await subject.switch(router, subject.slots[1], 1)).ok
+    assert (await subject.read(router)).serving == subject.slots[1]
+    assert (await subject.switch(router, subject.slots[0], 2)).ok
+    assert (await subject.read(router)).serving == subject.slots[0]
+    assert subject.switches(router) == [subject.slots[1], subject.slots[0]]
 
 
 async def a_switch_to_what_serves_is_done_already(subject: Subject) -> None:
     router = subject.router()
-    assert (await subject.switch(router, "green", 1)).ok
-    assert (await subject.switch(router, "green", 2)).ok
-    assert subject.switches(router) == ["green"]
+    assert (await subject.switch(router, subject.slots[1], 1)).ok
+    assert (await subject.switch(router, subject.slots[1], 2)).ok
+    assert subject.switches(router) == [subject.slots[1]]
 
 
 async def what_serves_something_else_is_left_alone(subject: Subject) -> None:
     router = subject.router()
-    subject.lead(router, "canary")
+    subject.lead(router, ELSEWHERE)
     applied = await subject.switch(router)
     assert not applied.ok
-    assert "not blue" in applied.error
+    assert f"not {subject.slots[0]}" in applied.error
     assert subject.switches(router) == []
 
 
 async def a_slot_that_is_neither_is_read_as_none(subject: Subject) -> None:
     router = subject.router()
-    subject.lead(router, "canary")
+    subject.lead(router, ELSEWHERE)
     reading = await subject.read(router)
     assert reading.serving is None
-    assert "canary" in reading.detail
+    assert reading.detail
 
 
 async def a_restart_before_a_switch_changes_nothing(subject: Subject) -> None:
     router = subject.router()
-    assert (await subject.read(router)).serving == "blue"
+    assert (await subject.read(router)).serving == subject.slots[0]
     subject.restart(router)
-    assert (await subject.read(router)).serving == "blue"
+    assert (await subject.read(router)).serving == subject.slots[0]
     assert (await subject.switch(router)).ok
-    assert (await subject.read(router)).serving == "green"
+    assert (await subject.read(router)).serving == subject.slots[1]
 
 
-async def a_switch_outlives_a_restart(subject: Subject) -> None:
+async def a_switch_outlives_a_restart_or_is_read_as_forgotten(
+    subject: Subject,
+) -> None:
     router = subject.router()
     assert (await subject.switch(router)).ok
     subject.restart(router)
-    assert (await subject.read(router)).serving == "green"
-    assert subject.switches(router) == ["green"]
+    serves = subject.slots[0 if subject.forgets else 1]
+    assert (await subject.read(router)).serving == serves
+    assert subject.switches(router) == [subject.slots[1]]
 
 
 async def each_router_is_its_own(subject: Subject) -> None:
     one, other = subject.router(), subject.router()
     await subject.switch(one)
-    assert (await subject.read(other)).serving == "blue"
+    assert (await subject.read(other)).serving == subject.slots[0]
 
 
 async def a_refusal_is_said_and_nothing_is_done(subject: Subject) -> None:
@@ -154,13 +164,13 @@ async def a_refusal_is_said_and_nothing_is_done(subject: Subject) -> None:
     applied = await subject.switch(router)
     assert not applied.ok
     assert applied.error
-    assert (await subject.read(router)).serving == "blue"
+    assert (await subject.read(router)).serving == subject.slots[0]
 
 
 async def reading_back_shows_a_lie(subject: Subject) -> None:
     router = subject.router("lying")
     assert (await subject.switch(router)).ok
-    assert (await subject.read(router)).serving == "blue"
+    assert (await subject.read(router)).serving == subject.slots[0]
     assert subject.switches(router) == []
 
 
@@ -181,7 +191,7 @@ async def nothing_goes_on_after_the_deadline(subject: Subject) -> None:
         await subject.switch(router, seconds=SLOW_SECONDS / 2)
     await asyncio.sleep(SLOW_SECONDS)
     assert subject.switches(router) == []
-    assert (await subject.read(router)).serving == "blue"
+    assert (await subject.read(router)).serving == subject.slots[0]
 
 
 async def a_lower_fence_is_refused_by_who_checks_it(subject: Subject) -> None:
@@ -200,19 +210,19 @@ async def a_lower_fence_is_refused_by_who_checks_it(subject: Subject) -> None:
 
 async def a_reading_without_a_fence_promises_nothing(subject: Subject) -> None:
     router = subject.router()
-    await subject.switch(router, "green", 8)
-    assert (await subject.read(router)).serving == "green"
-    assert (await subject.switch(router, "blue", 9)).ok
+    await subject.switch(router, subject.slots[1], 8)
+    assert (await subject.read(router)).serving == subject.slots[1]
+    assert (await subject.switch(router, subject.slots[0], 9)).ok
 
 
 async def many_that_ask_together_switch_once(subject: Subject) -> None:
     if not subject.driver.abilities.checks_fence:
         return
     router = subject.router()
-    asked = [subject.switch(router, "green", fence) for fence in range(1, 9)]
+    asked = [subject.switch(router, subject.slots[1], fence) for fence in range(1, 9)]
     answers = await asyncio.gather(*asked, return_exceptions=True)
     assert all(isinstance(each, Applied | DriverError) for each in answers)
-    assert subject.switches(router) == ["green"]
+    assert subject.switches(router) == [subject.slots[1]]
 
 
 Case = Callable[[Subject], Awaitable[None]]
@@ -228,7 +238,7 @@ CASES: tuple[Case, ...] = (
     what_serves_something_else_is_left_alone,
     a_slot_that_is_neither_is_read_as_none,
     a_restart_before_a_switch_changes_nothing,
-    a_switch_outlives_a_restart,
+    a_switch_outlives_a_restart_or_is_read_as_forgotten,
     each_router_is_its_own,
     a_refusal_is_said_and_nothing_is_done,
     reading_back_shows_a_lie,

@@ -18,7 +18,7 @@ from deployctl.engine.routers.command import CommandRouter
 from deployctl.engine.routers.simulated import SimulatedRouter
 from deployctl.launch.processes import is_running
 from tests.engine.routers import kit
-from tests.engine.routers.haproxies import HaproxySubject
+from tests.engine.routers.haproxies import HaproxySubject, HaproxyWeightsSubject
 from tests.engine.routers.nginxes import NginxSubject
 from tests.engine.routers.webhooks import WebhookSubject
 
@@ -117,11 +117,12 @@ SUBJECTS: dict[str, Callable[[Path], kit.Subject]] = {
     "simulated": SimulatedSubject,
     "command": CommandSubject,
     "haproxy": HaproxySubject,
+    "haproxy-weights": HaproxyWeightsSubject,
     "webhook": WebhookSubject,
     "nginx": NginxSubject,
 }
 #: These start programs.
-STARTING = ("haproxy", "nginx")
+STARTING = ("haproxy", "haproxy-weights", "nginx")
 
 
 @pytest_asyncio.fixture(

@@ -11,7 +11,8 @@ from typing import Any
 
 from django.db import transaction
 
-from deployctl.models import Application, Environment, Router
+from deployctl.models import Application, Deployment, Environment, Router
+from deployctl.models.deployments import LIVE_STATES
 from deployctl.services import audit
 from deployctl.services.fleet import driver_digest
 from deployctl.services.people import Actor, require
@@ -28,7 +29,8 @@ def add_router(
 ) -> Router:
     """Add the one router of an application in an environment, or change it.
 
-    A plan made before does not start any more: it names how the router is reached.
+    A plan made before does not start any more: it names how the router is reached. What
+    was read of another one is forgotten, until a worker reads this one.
 
     Args:
         application: whose traffic it leads.
@@ -39,13 +41,19 @@ def add_router(
         by: who adds it.
 
     Raises:
-        ValueError: if these are not two slots with names of their own.
+        ValueError: if these are not two slots with names of their own, or a deployment
+            is live there.
         NotAllowed: if this person may not.
     """
     require(by, "add routers", environment.name)
     if slots and (len(slots) != 2 or len(set(slots)) != 2 or not all(slots)):
         raise ValueError("a router leads traffic to one of two slots, by their names")
     with transaction.atomic():
+        live = Deployment.objects.filter(
+            application=application, environment=environment, state__in=LIVE_STATES
+        ).first()
+        if live is not None:
+            raise ValueError(f"deployment {live.pk} is live there; wait for its end")
         row, made = Router.objects.update_or_create(
             application=application,
             environment=environment,
@@ -54,6 +62,8 @@ def add_router(
                 "slots": list(slots),
                 "settings": dict(settings),
                 "driver_digest": driver_digest(kind, "", settings),
+                "serving": None,
+                "observed_at": None,
             },
         )
         action = "router.added" if made else "router.changed"

@@ -42,8 +42,9 @@ Beforehand
 
 Callbacks
     `deploy_fn(target, version)`, `health_check(target)`, `switch_fn(slot)`,
-    `traffic_fn(percent, targets)` and `gate_fn(name)`; each may be plain or give something to await. An answer that is
-    false, None included, is a failure, and so is what is raised: it becomes an entry of
+    `traffic_fn(percent, targets)` and `gate_fn(name)`; each may be plain or give
+    something to await. An answer that is false, None included, is a failure, and so is
+    what is raised: it becomes an entry of
     `result.errors` that starts with the target's id. Nothing raised escapes, but
     KeyboardInterrupt and the like. No callback has a deadline: it says itself when it
     is over.

@@ -84,8 +84,7 @@ class CanaryDeployment(DeploymentStrategy):
             expected, given = len(_stages(self.stages)) - 1, len(self._traffic)
             if given not in (0, expected):
                 check.errors["traffic_shares"] = (
-                    f"must be {expected}, one for each stage but the last; {given}"
-                    " were given"
+                    f"must be {expected}, one for each stage but the last, not {given}"
                 )
 
     @property

@@ -75,11 +75,10 @@ def _promote(p: Progress) -> Button:
 
 
 def _fully(p: Progress) -> Button:
-    left = [s for s in p.course.steps[p.step :] if isinstance(s, Gate | Bake)]
+    left = sum(isinstance(s, Gate | Bake) for s in p.course.steps[p.step :])
+    waits = f"{left:,} gates or bakes are" if left > 1 else "1 gate or bake is"
     effects = [
-        f"{counted(len(left), 'gate or bake')} is passed without waiting.".replace(
-            "bakes is", "bakes are"
-        ),
+        f"{waits} passed without waiting.",
         "Batches stay as planned, and so do their verdicts: it may still halt.",
     ]
     dialog = _dialog("Promote it fully?", effects, "Promote fully")

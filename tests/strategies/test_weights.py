@@ -94,8 +94,8 @@ def test_the_hash_of_plans_without_shares_is_what_it_was():
 @pytest.mark.parametrize(
     ("shares", "says"),
     [
-        ("5", "must be 2, one for each stage but the last; 1 were given"),
-        ("5, 10, 20", "must be 2, one for each stage but the last; 3 were given"),
+        ("5", "must be 2, one for each stage but the last, not 1"),
+        ("5, 10, 20", "must be 2, one for each stage but the last, not 3"),
         ("10, 5", "must be less than 100% and not fall from stage to stage"),
         ("5, 100", "must be less than 100% and not fall from stage to stage"),
         ("5, x", "must be a whole number or a percentage, not 'x%'"),

@@ -45,6 +45,7 @@ def _stage(p: Progress, count: int, number: int, read: Counter[str] | None) -> H
     state, says, until_at = _stands(p, number, letters)
     adds = counted(size) if not step.start else f"+{size:,}, then {step.stop:,}"
     share = step.share_bp if isinstance(step, Deploy) else None
+    traffic = _traffic(p.course, number)
     looked = " looked at" if isinstance(step, Verify) else ""
     return {
         "name": f"Stage {count}",
@@ -52,12 +53,7 @@ def _stage(p: Progress, count: int, number: int, read: Counter[str] | None) -> H
         "state": state,
         "parts": looks.parts_of(letters),
         "count": size,
-        "lines": [
-            f"{adds}{looked}",
-            says,
-            _traffic(p.course, number),
-            _behind(p.course, number),
-        ],
+        "lines": [f"{adds}{looked}", says, *traffic, _behind(p.course, number)],
         "until_at": until_at,
     }
 
@@ -78,16 +74,16 @@ def _last(course: Course, number: int) -> int:
     return next((_first(course, n) for n in later), len(course.steps)) - 1
 
 
-def _traffic(course: Course, number: int) -> str:
-    """Return how much of the traffic a stage has, where that is set."""
+def _traffic(course: Course, number: int) -> list[str]:
+    """Return a line on how much of the traffic a stage has, where that is set."""
     own = course.steps[_first(course, number) : _last(course, number) + 1]
     shares = [step.weights for step in own if isinstance(step, Weigh)]
     if not shares:
-        return ""
+        return []
     said = ", then ".join(
         percent(each.basis_points) if each.count else "all as it was" for each in shares
     )
-    return f"traffic: {said}"
+    return [f"traffic: {said}"]
 
 
 def _stands(p: Progress, number: int, letters: Counter[str]) -> tuple[str, str, Any]:

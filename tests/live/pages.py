@@ -81,7 +81,7 @@ class Page:
         differing = {
             unit for unit, text in fresh.html.items() if self.html[unit] != text
         }
-        assert not differing
+        assert not differing, {u: (self.html[u], fresh.html[u]) for u in differing}
         assert self.title == fresh.title
 
 
@@ -95,6 +95,8 @@ class Hands:
 
     def flush(self, *states: OperationState, quiet: bool = False) -> None:
         """Report what is held as one of these states, or some by chance; claim more."""
+        # A worker that is thought dead looks otherwise, from one moment to the next.
+        workers.beat(self.worker_id)
         reports = [
             self._report(row, S(row.state), states)
             for row in self._held()

@@ -33,6 +33,7 @@ urlpatterns = [
     path("", overview.overview, name="overview"),
     path("fleet/", targets.target_list, name="target-list"),
     path("targets/<row:target_id>/", targets.target_detail, name="target-detail"),
+    path("targets/<row:target_id>/history.csv", targets.target_csv, name="target-csv"),
     path("versions/", versions.version_list, name="version-list"),
     path("versions/register/", versions.version_register, name="version-register"),
     path(
@@ -41,6 +42,7 @@ urlpatterns = [
         name="version-withdraw",
     ),
     path("deployments/", deployments.deployment_list, name="deployment-list"),
+    path("deployments.csv", deployments.deployment_csv, name="deployment-csv"),
     path("deployments/new/", deployments.deployment_new, name="deployment-new"),
     path(
         "deployments/preview/",

@@ -13,6 +13,7 @@ from uuid import uuid4
 from bench import peers
 from bench.agents import Agents
 from bench.round import fleets
+from bench.round.histories import listing
 from bench.round.hosts import connecting
 from bench.round.readings import Readings
 from bench.round.simulations import simulating
@@ -184,4 +185,5 @@ ROUND: tuple[tuple[Callable[[Readings, int], None], int, int], ...] = (
     (instant, 5, 3),
     (pausing, TRIALS, TRIALS),
     (simulating, 3, 1),
+    (listing, 5, 3),
 )

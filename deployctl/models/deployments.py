@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -53,8 +55,8 @@ class Deployment(models.Model):
     for constraints and queries; the journal writes them together.
     """
 
-    application = models.ForeignKey("Application", models.PROTECT)
-    environment = models.ForeignKey("Environment", models.PROTECT)
+    application = models.ForeignKey("Application", models.PROTECT, db_index=False)
+    environment = models.ForeignKey("Environment", models.PROTECT, db_index=False)
     version = models.ForeignKey("Version", models.PROTECT)
     plan = models.ForeignKey(Plan, models.PROTECT)
     parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True)
@@ -96,13 +98,23 @@ class Deployment(models.Model):
                 name="no_rest_while_open",
             ),
         ]
+        # No column that a flush changes, so that its update touches no index.
         indexes = [
             models.Index(
-                fields=["due_at"],
+                fields=["id"],
                 condition=Q(state__in=LIVE_STATES),
-                name="deployment_due",
+                name="deployment_live",
             ),
             models.Index(F("id").desc(), "state", name="deployment_newest"),
+            # The history's filters, each in the order in which it is shown.
+            models.Index("state", F("id").desc(), name="deployment_by_state"),
+            models.Index(
+                *("application", "environment", F("id").desc()),
+                name="deployment_by_place",
+            ),
+            models.Index("environment", F("id").desc(), name="deployment_by_env"),
+            models.Index("created_at", name="deployment_by_day"),
+            GinIndex(SearchVector("why", config="simple"), name="deployment_why"),
         ]
 
     def __str__(self) -> str:

@@ -10,12 +10,12 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from deployctl.models import Application, Deployment, Environment, Operation, Target
+from deployctl.queries.operating import returns, word
 from deployctl.queries.plans import course_of
-from strategies.states import OPEN, Direction
+from strategies.states import OPEN
 from strategies.steps import Deploy
 
 PAGE = 100
-HISTORY = 50
 ZONE = "zone"
 STATES = [("healthy", "healthy"), ("unhealthy", "unhealthy"), ("unknown", "not seen")]
 #: States of an operation, for the targets of one deployment.
@@ -118,42 +118,11 @@ def operations_in(deployment_id: int, ids: list[int]) -> dict[int, dict[str, str
     return {
         int(row.target_id or 0): {
             "state": row.state,
-            "label": f"return {row.state}" if _returns(row) else _word(row),
+            "label": f"return {row.state}" if returns(row) else word(row),
             "error": row.error,
         }
         for row in rows.order_by("direction")
     }
-
-
-def _word(row: Operation) -> str:
-    return "regressed" if row.regressed else row.state
-
-
-def _returns(row: Operation) -> bool:
-    return row.direction == Direction.RETURN.value
-
-
-def history(target_id: int) -> list[dict[str, Any]]:
-    """Return what was done to a target, the newest first."""
-    rows = Operation.objects.filter(target_id=target_id, attempt__gt=0)
-    return [
-        {
-            "deployment_id": row.deployment_id,
-            "at": row.started_at,
-            "from_version": row.from_version,
-            "to_version": row.to_version,
-            "returning": _returns(row),
-            "state": row.state,
-            "label": _word(row),
-            "attempts": row.attempt,
-            "took_seconds": (row.ended_at - row.started_at).total_seconds()
-            if row.ended_at and row.started_at
-            else None,
-            "error": row.error,
-            "output": row.output,
-        }
-        for row in rows.order_by("-pk")[:HISTORY]
-    ]
 
 
 def open_operation(target_id: int) -> dict[str, Any] | None:

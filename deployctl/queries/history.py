@@ -1,18 +1,21 @@
-"""Deployments as lists: the history with its filters, and those that need somebody."""
+"""Deployments as lists: their rows, those that run, and those that need somebody.
+
+What a list is asked for, and how that is found, is `queries.filtering`'s affair.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from deployctl.models import Deployment, Operation
+from deployctl.models import Deployment
 from deployctl.models.deployments import LIVE_STATES
 from deployctl.queries import looks
+from deployctl.queries.filtering import Filters, listed
 from deployctl.queries.lineage import children, how
 from deployctl.queries.plans import course_of
 from deployctl.queries.sentences import halt_words
@@ -25,42 +28,6 @@ STATES = [
     for group in (LIVE, WAITING, AT_REST)
     for state in sorted(group)
 ]
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What a list is asked for; empty texts ask for everything."""
-
-    q: str = ""
-    application: str = ""
-    environment: str = ""
-    state: str = ""
-
-
-def listed(filters: Filters) -> QuerySet[Deployment]:
-    """Return the deployments that are like that, the newest first."""
-    aimed = Operation.objects.filter(deployment=OuterRef("pk"), target__isnull=False)
-    first = aimed.order_by("position")
-    found = (
-        Deployment.objects.select_related(
-            "application", "environment", "version", "created_by", "parent"
-        )
-        .annotate(from_version=Subquery(first.values("from_version")[:1]))
-        .order_by("-pk")
-    )
-    exact = {
-        "application__name": filters.application,
-        "environment__name": filters.environment,
-        "state": filters.state,
-    }
-    found = found.filter(**{name: value for name, value in exact.items() if value})
-    if filters.q:
-        found = found.filter(
-            Q(version__version__icontains=filters.q)
-            | Q(created_by__username__icontains=filters.q)
-            | Q(why__icontains=filters.q)
-        )
-    return found
 
 
 def line(row: Any) -> dict[str, Any]:

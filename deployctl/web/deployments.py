@@ -2,42 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from deployctl.queries import fleet, history
+from deployctl.queries import filtering, fleet, history, sheets
 from deployctl.queries.differences import differences
 from deployctl.queries.planned import planned
 from deployctl.services.deployments import deploy
 from deployctl.services.people import NotAllowed
 from deployctl.services.planning import Refused, plan_deployment
 from deployctl.services.replies import KeyReused
-from deployctl.web.forms import DeploymentForm
-from deployctl.web.shell import by, paged, text
+from deployctl.web.files import sent
+from deployctl.web.forms import STRATEGIES, DeploymentForm
+from deployctl.web.shell import by, older_and_newer, text
 from strategies import InvalidOptions, Plan
 
 
 def deployment_list(request: HttpRequest) -> HttpResponse:
     """Show the history, newest first, by the filters of the address."""
-    words = ("q", "application", "environment", "state")
-    filters = history.Filters(**{name: text(request, name) for name in words})
-    rows, page = paged(request, history.listed(filters), history.PAGE)
+    filters = asked(request)
+    found = filtering.listed(filters)
+    rows, page = older_and_newer(request, found, history.PAGE)
+    total = filtering.counted(found)
     context = {
         "deployments": history.lines(rows),
-        "total": page["total"],
+        "total": total,
+        "is_more": total == filtering.MOST_COUNTED,
         "filters": filters,
         "choices": {
             "applications": fleet.applications(),
             "environments": fleet.environments(),
             "states": history.STATES,
+            "strategies": STRATEGIES,
         },
         "page": page,
+        "query": urlencode(vars(filters)) if filters.is_any else "",
     }
     return render(request, "deployments/list.html", context)
+
+
+def asked(request: HttpRequest) -> filtering.Filters:
+    """Return what the address asks for."""
+    names = [each.name for each in fields(filtering.Filters)]
+    return filtering.Filters(**{name: text(request, name) for name in names})
+
+
+def deployment_csv(request: HttpRequest) -> StreamingHttpResponse:
+    """Send all that the filters find, newest first, as a file for a spreadsheet."""
+    rows = sheets.deployments(filtering.listed(asked(request)))
+    return sent(rows, "deployments.csv")
 
 
 @require_http_methods(["GET", "POST"])

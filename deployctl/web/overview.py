@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from deployctl.queries import fleet, history, slots, versions, workers
+from deployctl.queries import filtering, fleet, history, slots, versions, workers
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -32,7 +32,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def checklist() -> list[dict[str, Any]]:
     """Return the first steps of a new house, until the first deployment."""
-    if history.listed(history.Filters()).exists():
+    if filtering.listed(filtering.Filters()).exists():
         return []
     has_targets = fleet.listed(fleet.Filters()).exists()
     has_versions = versions.listed().exists()

@@ -90,6 +90,36 @@ def paged(
     }
 
 
+def older_and_newer(
+    request: HttpRequest, found: QuerySet[Any], size: int
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return the rows of a page of what is listed newest first, and its pager.
+
+    A page begins behind a row, not after a count: so it costs the same however far
+    back it is, and what comes meanwhile moves nothing.
+    """
+    before, after = number(request, "before"), number(request, "after")
+    if after is not None and before is None:
+        newer = list(found.filter(pk__gt=after).order_by("pk")[: size + 1])
+        rows = newer[:size][::-1]
+        has_newer, has_older = len(newer) > size, True
+    else:
+        older = found if before is None else found.filter(pk__lt=before)
+        rows = list(older[: size + 1])
+        has_newer, has_older = before is not None, len(rows) > size
+        rows = rows[:size]
+
+    def url(**where: int) -> str:
+        kept = {k: v for k, v in request.GET.items() if k not in ("before", "after")}
+        return "?" + urlencode({**kept, **where})
+
+    return rows, {
+        "newer_url": url(after=rows[0].pk) if has_newer and rows else "",
+        "older_url": url(before=rows[-1].pk) if has_older and rows else "",
+        "newest_url": url() if before is not None or after is not None else "",
+    }
+
+
 def idempotency_key(request: HttpRequest) -> str:
     """Return the key of the button that was pressed; "" if the form had none."""
     return request.POST.get("idempotency_key", "").replace("\0", "")[:64]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from deployctl.models import Target
-from deployctl.queries import fleet, room
-from deployctl.web.shell import number, paged, text
+from deployctl.queries import fleet, operating, room, sheets
+from deployctl.web.files import sent
+from deployctl.web.shell import number, older_and_newer, paged, text
 
 
 def target_list(request: HttpRequest) -> HttpResponse:
@@ -59,10 +60,21 @@ def choices(filters: fleet.Filters) -> dict[str, list[tuple[str, str]]]:
 
 def target_detail(request: HttpRequest, target_id: int) -> HttpResponse:
     """Show one target: its version, its health, its history."""
-    rows = Target.objects.select_related("application", "environment")
+    targets = Target.objects.select_related("application", "environment")
+    target = get_object_or_404(targets, pk=target_id)
+    done = operating.of_target(target_id)
+    rows, page = older_and_newer(request, done, operating.PAGE)
     context = {
-        "target": fleet.line(get_object_or_404(rows, pk=target_id)),
+        "target": fleet.line(target),
         "open": fleet.open_operation(target_id),
-        "history": fleet.history(target_id),
+        "history": [operating.told(row) for row in rows],
+        "page": page,
     }
     return render(request, "targets/detail.html", context)
+
+
+def target_csv(request: HttpRequest, target_id: int) -> StreamingHttpResponse:
+    """Send all that was done to a target as a file for a spreadsheet."""
+    target = get_object_or_404(Target, pk=target_id)
+    rows = sheets.of_target(operating.of_target(target.pk))
+    return sent(rows, f"target-{target.pk}.csv")

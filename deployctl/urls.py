@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.urls import path, register_converter
-from django.urls.converters import IntConverter
+from django.urls.converters import IntConverter, StringConverter
 
 from deployctl.web import (
     deployments,
@@ -11,6 +11,7 @@ from deployctl.web import (
     health,
     overview,
     people,
+    plans,
     room,
     targets,
     versions,
@@ -23,7 +24,14 @@ class RowConverter(IntConverter):
     regex = "[0-9]{1,15}"
 
 
+class HashConverter(StringConverter):
+    """A plan's hash, whole."""
+
+    regex = "[0-9a-f]{64}"
+
+
 register_converter(RowConverter, "row")
+register_converter(HashConverter, "hash")
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -41,6 +49,8 @@ urlpatterns = [
         versions.version_withdraw,
         name="version-withdraw",
     ),
+    path("plans/<hash:plan_hash>/", plans.plan_detail, name="plan-detail"),
+    path("plans/<hash:plan_hash>.json", plans.plan_json, name="plan-json"),
     path("deployments/", deployments.deployment_list, name="deployment-list"),
     path("deployments.csv", deployments.deployment_csv, name="deployment-csv"),
     path("deployments/new/", deployments.deployment_new, name="deployment-new"),

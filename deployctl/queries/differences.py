@@ -9,13 +9,17 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from deployctl.models import Plan as Rows
 from deployctl.models import Target
+from deployctl.queries.plans import read
 from strategies.plan import Plan
 
+_HASH = re.compile(r"[0-9a-f]{6,64}")
 #: A sketch is unpacked up to so many bytes: some 60,000 targets.
 MOST_BYTES = 4_000_000
 #: So many targets are named in a line; of more, only their number is said.
@@ -49,6 +53,17 @@ def differences(seen: str, plan: Plan) -> list[str]:
         return _lines(_read(seen), _read(sketch(plan)))[:MOST_LINES]
     except (ValueError, TypeError, KeyError, AttributeError):
         return []
+
+
+def beside(plan: Plan, other: str) -> dict[str, Any]:
+    """Return {hash, problem, lines}: how a plan differs from another, by its hash."""
+    like = Rows.objects.filter(pk__startswith=other)
+    rows = list(like[:2]) if _HASH.fullmatch(other) else []
+    if len(rows) != 1:
+        why = "alone begins so: give more of it" if rows else "begins so"
+        return {"hash": other, "problem": f"No plan {why}.", "lines": []}
+    lines = differences(sketch(read(rows[0])), plan)
+    return {"hash": rows[0].hash, "problem": "", "lines": lines}
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from deployctl.queries import filtering, fleet, history, sheets
+from deployctl.queries import cloning, filtering, fleet, history, sheets
 from deployctl.queries.differences import differences
 from deployctl.queries.planned import planned
 from deployctl.services.deployments import deploy
@@ -20,7 +20,7 @@ from deployctl.services.planning import Refused, plan_deployment
 from deployctl.services.replies import KeyReused
 from deployctl.web.files import sent
 from deployctl.web.forms import STRATEGIES, DeploymentForm
-from deployctl.web.shell import by, older_and_newer, text
+from deployctl.web.shell import by, number, older_and_newer, text
 from strategies import InvalidOptions, Plan
 
 
@@ -64,7 +64,9 @@ def deployment_new(request: HttpRequest) -> HttpResponse:
     """Show the builder; start the plan that was seen, if it is still the same."""
     if request.method == "GET":
         only = fleet.only_application()
-        form = DeploymentForm(initial={"application": only, **request.GET.dict()})
+        like = cloning.like(number(request, "like"))
+        given = {"application": only, **like, **request.GET.dict()}
+        form = DeploymentForm(initial=given)
         return shown(request, form, None)
     form = DeploymentForm(request.POST)
     plan = made(form)

@@ -20,6 +20,7 @@ _NAV = {
     "target": "fleet",
     "version": "versions",
     "deployment": "deployments",
+    "plan": "deployments",
 }
 
 

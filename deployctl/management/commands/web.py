@@ -37,5 +37,9 @@ class Command(BaseCommand):
         ).rstrip(os.pathsep)
         argv = [sys.executable, "-m", "daphne", "--verbosity", "0"]
         argv += ["--bind", options["host"], "--port", str(options["port"])]
+        # Whoever sends this header says where a request came from: only a proxy that
+        # always sets it may be between people and here.
+        if header := environment.text("PROXY_HEADER"):
+            argv += ["--proxy-headers", "--proxy-headers-host", header]
         argv += ["--no-server-name", "deployctl.asgi:application"]
         os.execv(argv[0], argv)

@@ -16,6 +16,7 @@ from bench.round import fleets
 from bench.round.histories import listing
 from bench.round.hosts import connecting
 from bench.round.readings import Readings
+from bench.round.rooms import looking
 from bench.round.simulations import simulating
 from bench.round.workers import Workers
 from deployctl.models import Deployment
@@ -186,4 +187,5 @@ ROUND: tuple[tuple[Callable[[Readings, int], None], int, int], ...] = (
     (pausing, TRIALS, TRIALS),
     (simulating, 3, 1),
     (listing, 5, 3),
+    (looking, 5, 3),
 )

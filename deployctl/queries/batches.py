@@ -1,4 +1,4 @@
-"""The batches of a deployment, counted from their rows: one line each, for its room."""
+"""The batches of a deployment, counted from its letters: a line each, for its room."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import connection
 from deployctl.models import Deployment
 from deployctl.queries import grid, looks
 from strategies.progress import Progress
-from strategies.steps import Shift
+from strategies.steps import Deploy, Shift, Verify
 
 #: No page shows more; a plan with more batches shows those around the open one.
 MOST_ROWS = 400
@@ -18,47 +18,60 @@ MOST_ROWS = 400
 MOST_NAMED = 12
 
 
-def batches(row: Deployment, progress: Progress) -> dict[str, Any]:
-    """Return {says, rows} for the table or the tiles, and {letters} by step."""
+def batches(
+    row: Deployment, progress: Progress, standing: str | None = None
+) -> dict[str, Any]:
+    """Return {says, rows} for the table or the tiles, and {letters} by step.
+
+    Args:
+        row: the deployment.
+        progress: how far it has come.
+        standing: the letter of each position, where it has been read already.
+    """
+    if standing is None:
+        standing = grid.letters(row, progress.course)
     spans = grid.batches(progress.course)
     now = _current(progress, len(spans))
     first = max(0, min(now - MOST_ROWS // 2, len(spans) - MOST_ROWS))
     shown = list(enumerate(spans, 1))[first : first + MOST_ROWS]
-    counted = _counted(row) if row.progress is not None else {}
+    in_table = len(shown) <= MOST_NAMED
+    took = _took(row) if in_table and row.progress is not None else {}
     ends = [p for _, (start, stop) in shown for p in (start, stop - 1)]
-    names = grid.names(row, ends) if len(shown) <= MOST_NAMED else {}
+    names = grid.names(row, ends) if in_table else {}
     keys = {number: key for key, number in grid.batch_numbers(progress.course).items()}
     rows = [
-        _line(number, span, counted.get(keys[number]), names, now, progress)
+        _line(
+            number,
+            span,
+            (Counter(standing[slice(*span)]), took.get(keys[number])),
+            names,
+            now,
+            progress,
+        )
         for number, span in shown
     ]
-    letters: dict[int, Counter[str]] = {}
-    for (step, _), (found, _) in counted.items():
-        letters.setdefault(step, Counter()).update(found)
+    letters = {
+        number: Counter(standing[step.start : step.stop])
+        for number, step in enumerate(progress.course.steps)
+        if isinstance(step, Deploy | Verify)
+    }
     return {"says": _says(progress, now), "rows": rows, "letters": letters}
 
 
-def _counted(
-    row: Deployment,
-) -> dict[tuple[int, int], tuple[Counter[str], float | None]]:
-    """Return counts of letters, and how long it took, by (step, batch)."""
-    found: dict[tuple[int, int], tuple[Counter[str], float | None]] = {}
-    query = f"""
-        SELECT f.step, f.batch, {grid.LETTER_SQL} AS letter, count(*),
-               min(f.started_at), max(f.ended_at)
-          FROM {grid.BOTH} WHERE {grid.OF} GROUP BY 1, 2, 3"""  # noqa: S608  constants
-    spans: dict[tuple[int, int], list[Any]] = {}
+def _took(row: Deployment) -> dict[tuple[int, int], float | None]:
+    """Return how long each batch took, or has taken, by (step, batch)."""
     with connection.cursor() as cursor:
-        cursor.execute(query, [row.pk])
-        for step, batch, letter, count, began, ended in cursor.fetchall():
-            letters, _ = found.setdefault((step, batch), (Counter(), None))
-            letters[letter] += count
-            times = spans.setdefault((step, batch), [None, None])
-            times[0] = min(filter(None, (times[0], began)), default=None)
-            times[1] = max(filter(None, (times[1], ended)), default=None)
-    return {
-        key: (letters, _seconds(*spans[key])) for key, (letters, _) in found.items()
-    }
+        cursor.execute(
+            """SELECT step, batch, min(started_at), max(ended_at)
+                 FROM deployctl_operation
+                WHERE deployment_id = %s AND direction = 'forward' AND kind <> 'shift'
+                GROUP BY step, batch""",
+            [row.pk],
+        )
+        return {
+            (step, batch): _seconds(began, ended)
+            for step, batch, began, ended in cursor.fetchall()
+        }
 
 
 def _seconds(began: Any, ended: Any) -> float | None:
@@ -77,12 +90,12 @@ def _current(p: Progress, total: int) -> int:
 def _line(
     number: int,
     span: tuple[int, int],
-    counted: tuple[Counter[str], float | None] | None,
+    counted: tuple[Counter[str], float | None],
     names: dict[int, tuple[int, str]],
     now: int,
     progress: Progress,
 ) -> dict[str, Any]:
-    letters, took = counted or (Counter({"p": span[1] - span[0]}), None)
+    letters, took = counted
     done = sum(letters[letter] for letter in "sSkK")
     failed = sum(letters[letter] for letter in "fFg")
     count = span[1] - span[0]

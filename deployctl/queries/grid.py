@@ -6,8 +6,11 @@ letters; what they look like is the templates' affair.
 
 from __future__ import annotations
 
+import time
+from array import array
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -20,6 +23,8 @@ from strategies.steps import Course, Deploy, Verify
 #: Above so many targets the grid is one text, not one object a target.
 MOST_CELLS = 500
 ZONE = "zone"
+#: So long a room may group its targets by the zones that they had.
+MEMBERS_SECONDS = 60
 
 _STATES = "'{" + ",".join(LETTERS) + "}'::text[]"
 _FORWARD = "".join(LETTERS.values())
@@ -139,15 +144,37 @@ def names(row: Deployment, positions: Sequence[int]) -> dict[int, tuple[int, str
         return {position: (pk, name) for position, pk, name in cursor.fetchall()}
 
 
-def zones(row: Deployment) -> dict[str, Counter[str]]:
-    """Return counts of letters by zone label, zones in order of name."""
-    found: dict[str, Counter[str]] = {}
-    query = f"""
-        SELECT COALESCE(t.labels->>%s, '') AS zone, {LETTER_SQL} AS letter, count(*)
-          FROM {BOTH} JOIN deployctl_target t ON t.id = f.target_id
-         WHERE {OF} GROUP BY 1, 2 ORDER BY 1"""  # noqa: S608  constants only
+def zones(row: Deployment, states: str) -> dict[str, Counter[str]]:
+    """Return counts of letters by zone label, zones in order of name.
+
+    Args:
+        row: the deployment.
+        states: its letters.
+    """
+    if row.progress is None:
+        return {}
+    this_minute = int(time.monotonic() // MEMBERS_SECONDS)
+    members = _members(row.pk, row.created_at, this_minute)
+    return {
+        zone: Counter(map(states.__getitem__, positions)) for zone, positions in members
+    }
+
+
+@lru_cache(maxsize=64)
+def _members(deployment_id: int, *_: object) -> list[tuple[str, array[int]]]:
+    """Return the positions of each zone; kept a while, since labels seldom change."""
     with connection.cursor() as cursor:
-        cursor.execute(query, [ZONE, row.pk])
-        for zone, letter, count in cursor.fetchall():
-            found.setdefault(zone, Counter())[letter] = count
-    return found
+        cursor.execute(
+            """SELECT COALESCE(t.labels->>%s, ''), array_agg(f.position)
+                 FROM deployctl_operation f
+                 JOIN deployctl_target t ON t.id = f.target_id
+                WHERE f.deployment_id = %s AND f.direction = 'forward'
+                GROUP BY 1 ORDER BY 1""",
+            [ZONE, deployment_id],
+        )
+        return [(zone, array("l", positions)) for zone, positions in cursor.fetchall()]
+
+
+def forget() -> None:
+    """Read the zones of all targets anew."""
+    _members.cache_clear()

@@ -9,7 +9,6 @@ from collections import Counter
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count
 
 from deployctl.models import Deployment, Operation
 from deployctl.queries import feed, grid, halts, looks, slots, stages
@@ -30,6 +29,8 @@ from strategies.states import Direction
 _NAMED = ("application", "environment", "version", "created_by", "parent")
 #: How many kinds of errors are told apart.
 MOST_GROUPS = 8
+#: So many targets say what a fleet ran before.
+MOST_ASKED = 500
 
 
 def deployment(deployment_id: int) -> Deployment:
@@ -90,11 +91,14 @@ def _observed(row: Operation) -> str | None:
 def summary(deployment_id: int) -> dict[str, Any]:
     """Return the context of every live unit; the grid itself is left out."""
     row = deployment(deployment_id)
+    return _summary(row, grid.letters(row, course_of(row.plan_id)))
+
+
+def _summary(row: Deployment, states: str) -> dict[str, Any]:
     progress = progress_of(row)
-    zones = grid.zones(row) if row.progress is not None else {}
-    letters = sum(zones.values(), Counter())
+    zones = grid.zones(row, states)
     stopped = halts.halt(row, progress)
-    told_batches = batches(row, progress)
+    told_batches = batches(row, progress, states)
     at_rest = progress.rest is not None
     return {
         "deployment": told(row, progress, len([zone for zone in zones if zone])),
@@ -108,13 +112,11 @@ def summary(deployment_id: int) -> dict[str, Any]:
         "batches": told_batches,
         "verdict": verdict(progress),
         "heads": heads(progress, told_batches),
-        "failures": {} if stopped else _failures(row),
+        "failures": {} if stopped else _failures(row, progress),
         "zones": [_zone(name, counts) for name, counts in zones.items()],
         "workers": at_work(row),
         "feed": feed.feed(row, progress.course),
-        "legend": _legend(
-            letters or Counter({"p": progress.course.work}), over=at_rest
-        ),
+        "legend": _legend(Counter(states), over=at_rest),
     }
 
 
@@ -135,10 +137,10 @@ def pulse(deployment_id: int) -> dict[str, Any]:
 
 def page(deployment_id: int) -> dict[str, Any]:
     """Return the context of the whole room, with its grid."""
-    context = summary(deployment_id)
     row = deployment(deployment_id)
     course = course_of(row.plan_id)
     states = grid.letters(row, course)
+    context = _summary(row, states)
     if course.work <= grid.MOST_CELLS:
         context["grid"] = {"cells": grid.cells(row, course, states)}
         return context
@@ -193,17 +195,18 @@ def told(row: Deployment, progress: Progress, zone_count: int) -> dict[str, Any]
 
 
 def from_version(row: Deployment) -> str:
-    """Return what most of its targets ran before; "nothing" if they ran none."""
+    """Return what most of its first targets ran before; "nothing" if they ran none."""
     forward = Operation.objects.filter(
         deployment_id=row.pk, direction=Direction.FORWARD, target__isnull=False
     )
-    most = forward.values("from_version").annotate(n=Count("id")).order_by("-n").first()
-    if most is None:
-        return ""
-    return most["from_version"] or "nothing"
+    first = forward.order_by("position").values_list("from_version", flat=True)
+    seen = Counter(first[:MOST_ASKED])
+    return (seen.most_common(1)[0][0] or "nothing") if seen else ""
 
 
-def _failures(row: Deployment) -> dict[str, Any]:
+def _failures(row: Deployment, progress: Progress) -> dict[str, Any]:
+    if not progress.whole.failed and not progress.back.failed:
+        return {"title": "", "groups": []}
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT o.error, count(*), max(split_part(o.output, E'\n', 1)),

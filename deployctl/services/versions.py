@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -10,6 +12,9 @@ from deployctl.models import Application, Version
 from deployctl.models.fleet import NAME_PATTERN
 from deployctl.services import audit
 from deployctl.services.people import Actor, require
+
+#: What is kept of a version beside its name.
+_DETAILS = ("digest", "notes", "ticket")
 
 
 class InvalidVersion(ValueError):
@@ -32,20 +37,56 @@ def register_version(
         NotAllowed: if this person may not.
     """
     require(by, "register versions", "every environment")
+    check_version(version)
+    details = {"digest": digest, "notes": notes, "ticket": ticket}
+    with transaction.atomic():
+        return _registered(application, version, details, by)[0]
+
+
+def register_versions(entries: Sequence[Mapping[str, Any]], *, by: Actor) -> int:
+    """Register all of these, or none; return how many were not there already.
+
+    Args:
+        entries: what `register_version` takes, one each.
+        by: who registers them.
+
+    Raises:
+        InvalidVersion: one of them is none; nothing was stored.
+        NotAllowed: if this person may not.
+    """
+    require(by, "register versions", "every environment")
+    with transaction.atomic():
+        made = 0
+        for entry in entries:
+            check_version(entry["version"])
+            what = entry["application"], entry["version"]
+            details = {name: entry.get(name, "") for name in _DETAILS}
+            made += _registered(*what, details, by)[1]
+    return made
+
+
+def check_version(version: str) -> None:
+    """Refuse a text that no target may be given.
+
+    Raises:
+        InvalidVersion: with the sentence that says what would be right.
+    """
     if not re.fullmatch(NAME_PATTERN, version) or ".." in version:
         raise InvalidVersion(
             "A version starts with a letter or digit and has at most 128 of letters,"
             " digits and . _ + : @ / - , without two dots in a row."
         )
-    with transaction.atomic():
-        row, made = Version.objects.get_or_create(
-            application=application,
-            version=version,
-            defaults={"digest": digest, "notes": notes, "ticket": ticket},
-        )
-        if made:
-            audit.record(by, "version.registered", row)
-    return row
+
+
+def _registered(
+    application: Application, version: str, details: Mapping[str, str], by: Actor
+) -> tuple[Version, bool]:
+    row, made = Version.objects.get_or_create(
+        application=application, version=version, defaults=details
+    )
+    if made:
+        audit.record(by, "version.registered", row)
+    return row, made
 
 
 def withdraw_version(version_id: int, *, by: Actor, reason: str) -> Version:

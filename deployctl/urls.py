@@ -12,6 +12,7 @@ from deployctl.web import (
     overview,
     people,
     plans,
+    queries,
     room,
     targets,
     versions,
@@ -42,6 +43,12 @@ urlpatterns = [
     path("fleet/", targets.target_list, name="target-list"),
     path("targets/<row:target_id>/", targets.target_detail, name="target-detail"),
     path("targets/<row:target_id>/history.csv", targets.target_csv, name="target-csv"),
+    path("fleet/queries/", queries.query_save, name="query-save"),
+    path(
+        "fleet/queries/<row:query_id>/remove/",
+        queries.query_remove,
+        name="query-remove",
+    ),
     path("versions/", versions.version_list, name="version-list"),
     path("versions/register/", versions.version_register, name="version-register"),
     path(

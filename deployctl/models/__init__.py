@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from deployctl.models.audit import Audit
 from deployctl.models.deployments import Command, Deployment, Event, Operation, Plan
-from deployctl.models.fleet import Application, Environment, Target, Version
+from deployctl.models.fleet import (
+    Application,
+    Environment,
+    SavedQuery,
+    Target,
+    Version,
+)
 from deployctl.models.people import Attempts
 from deployctl.models.routers import Router
 from deployctl.models.secrets import Secret
@@ -21,6 +27,7 @@ __all__ = [
     "Operation",
     "Plan",
     "Router",
+    "SavedQuery",
     "Secret",
     "Target",
     "Version",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from django.db import models
 from django.db.models import F
 from django.db.models.functions import Now
 
 #: The one pattern for versions and names that reach a target: see `agent.py`.
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._+:@/-]{0,127}$"
+#: What a saved query may be called.
+QUERY_NAME = re.compile(r"\w[\w ._-]{0,63}")
 
 
 class Application(models.Model):
@@ -28,6 +32,25 @@ class Environment(models.Model):
     #: Networks that its targets, routers and checks may have; none listed: any.
     allowed_addresses = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SavedQuery(models.Model):
+    """A choice of targets under a name, for one application in every environment."""
+
+    application = models.ForeignKey(Application, models.PROTECT, related_name="queries")
+    name = models.CharField(max_length=64)
+    text = models.CharField(max_length=1000)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application", "name"], name="saved_query_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -12,6 +12,7 @@ from django.db.models import Count, Q, QuerySet
 from deployctl.models import Application, Deployment, Environment, Operation, Target
 from deployctl.queries.operating import returns, word
 from deployctl.queries.plans import course_of
+from deployctl.queries.selecting import condition
 from strategies.states import OPEN
 from strategies.steps import Deploy
 
@@ -36,13 +37,19 @@ class Filters:
     environment: str = ""
     version: str = ""
     state: str = ""
+    where: str = ""
     deployment: int | None = None
     batch: int | None = None
     position: int | None = None
 
 
 def listed(filters: Filters) -> QuerySet[Target]:
-    """Return the targets that are like that, by name."""
+    """Return the targets that are like that, by name.
+
+    Raises:
+        ValueError: one sentence that says what is wrong with `where`, and at which
+            place.
+    """
     found = Target.objects.select_related("application", "environment")
     if filters.deployment is None:
         found = found.filter(removed_at=None)
@@ -60,6 +67,8 @@ def listed(filters: Filters) -> QuerySet[Target]:
         found = found.filter(
             Q(name__icontains=filters.q) | Q(address__icontains=filters.q)
         )
+    if filters.where:
+        found = found.filter(condition(filters.where))
     return found.order_by("name", "pk")
 
 

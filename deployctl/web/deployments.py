@@ -11,9 +11,12 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from deployctl.models import Application, Environment
 from deployctl.queries import cloning, filtering, fleet, history, sheets
 from deployctl.queries.differences import differences
 from deployctl.queries.planned import planned
+from deployctl.queries.selecting import fleet as fleet_of
+from deployctl.queries.selecting import selected
 from deployctl.services.deployments import deploy
 from deployctl.services.people import NotAllowed
 from deployctl.services.planning import Refused, plan_deployment
@@ -112,19 +115,32 @@ def made(form: DeploymentForm) -> Plan | None:
     if not form.is_valid():
         return None
     data = form.cleaned_data
+    place = data["application"], data["environment"]
+    try:
+        only = chosen(*place, data["where"]) if data["where"] else None
+    except ValueError as error:
+        form.add_error("where", str(error))
+        return None
     try:
         return plan_deployment(
-            data["application"],
-            data["environment"],
-            data["version"],
-            form.chosen,
-            form.options(),
+            *place, data["version"], form.chosen, form.options(), only
         )
     except InvalidOptions as error:
         form.blame(error)
     except Refused as error:
         form.add_error(None, str(error))
     return None
+
+
+def chosen(application: Application, environment: Environment, where: str) -> list[int]:
+    """Return the targets that a query chooses; raise ValueError if there are none."""
+    ids = selected(application, environment, where)
+    if not ids:
+        raise ValueError(
+            f"No target of {application} in {environment} is like that, so there is"
+            " nothing to plan. Change the query, or leave it empty for the whole fleet."
+        )
+    return ids
 
 
 def shown(
@@ -138,6 +154,7 @@ def shown(
     context = {
         "form": form,
         "plan": planned(plan) if plan else None,
+        "choice": choice(form, plan),
         "key": request.POST.get("idempotency_key") or str(uuid4()),
         "changes": changes or [],
     }
@@ -149,8 +166,20 @@ def deployment_preview(request: HttpRequest) -> HttpResponse:
     """Show the plan of what is typed so far; nothing is kept."""
     form = DeploymentForm(request.POST)
     plan = made(form)
-    context = {"plan": planned(plan) if plan else wrong(form), "form": form}
+    context = {
+        "plan": planned(plan) if plan else wrong(form),
+        "choice": choice(form, plan),
+        "form": form,
+    }
     return render(request, "deployments/_preview.html", context)
+
+
+def choice(form: DeploymentForm, plan: Plan | None) -> dict[str, int] | None:
+    """Return how many of the fleet a query chose; None where none was typed."""
+    if plan is None or not form.cleaned_data["where"]:
+        return None
+    whole = fleet_of(form.cleaned_data["application"], form.cleaned_data["environment"])
+    return {"count": plan.course.selected, "of": whole.count()}
 
 
 def wrong(form: DeploymentForm) -> dict[str, Any] | None:

@@ -6,8 +6,10 @@ from typing import Any
 
 from django import forms
 
-from deployctl.models import Application, Environment, Version
+from deployctl.models import Application, Environment, SavedQuery, Version
+from deployctl.queries.expression import MOST_CHARS
 from deployctl.queries.routers import why_no_switch
+from deployctl.queries.selecting import saved
 from strategies import InvalidOptions
 
 ON_FAILURE = (
@@ -64,6 +66,11 @@ class DeploymentForm(forms.Form):
     application = forms.ModelChoiceField(Application.objects.order_by("name"))
     version = forms.ModelChoiceField(Version.objects.none())
     environment = forms.ModelChoiceField(Environment.objects.order_by("name"))
+    where = Text(
+        max_length=MOST_CHARS,
+        label="Only where",
+        help_text="As zone=eu-west & !canary. Empty: the whole fleet.",
+    )
     strategy = forms.ChoiceField(
         choices=STRATEGIES, initial=USUAL, required=False, label="Strategy"
     )
@@ -136,12 +143,15 @@ class DeploymentForm(forms.Form):
         self.unavailable: dict[str, str] = {}
         #: What was asked for and is none; the usual one is chosen instead.
         self.no_strategy = ""
+        #: What was saved for the application, to choose `where` from.
+        self.queries: list[SavedQuery] = []
         application, environment = self._id("application"), self._id("environment")
         if application is not None:
             versions = Version.objects.filter(
                 application_id=application, withdrawn_at=None
             )
             self.fields["version"].queryset = versions.order_by("-pk")  # type: ignore[attr-defined]
+            self.queries = saved(application)
         if application is not None and environment is not None:
             why = why_no_switch(application, environment)
             self.unavailable = {"blue_green": f"No blue-green: {why}"} if why else {}

@@ -18,6 +18,7 @@ from deployctl.services.people import Actor, actor_of
 _NAV = {
     "overview": "overview",
     "target": "fleet",
+    "query": "fleet",
     "version": "versions",
     "deployment": "deployments",
     "plan": "deployments",
@@ -59,9 +60,9 @@ def by(request: HttpRequest) -> Actor:
     return actor_of(request.user, source=request.META.get("REMOTE_ADDR", ""))
 
 
-def text(request: HttpRequest, name: str) -> str:
-    """Return a query parameter that PostgreSQL can take, at most 200 characters."""
-    return request.GET.get(name, "").replace("\0", "").strip()[:200]
+def text(request: HttpRequest, name: str, most: int = 200) -> str:
+    """Return a query parameter that PostgreSQL can take, at most so many characters."""
+    return request.GET.get(name, "").replace("\0", "").strip()[:most]
 
 
 def number(request: HttpRequest, name: str) -> int | None:

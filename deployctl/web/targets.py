@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 
-from deployctl.models import Target
+from deployctl.models import Application, Target
 from deployctl.queries import fleet, operating, room, sheets
+from deployctl.queries.expression import MOST_CHARS
+from deployctl.queries.selecting import saved
 from deployctl.web.files import sent
-from deployctl.web.shell import number, older_and_newer, paged, text
+from deployctl.web.shell import by, number, older_and_newer, paged, text
 
 
 def target_list(request: HttpRequest) -> HttpResponse:
     """Show the targets of the fleet, or those of one deployment."""
     filters = asked(request)
-    found = fleet.listed(filters)
+    found, wrong = looked_up(filters)
+    application = Application.objects.filter(name=filters.application).first()
     rows, page = paged(request, found, fleet.PAGE)
     operations = (
         fleet.operations_in(filters.deployment, [row.pk for row in rows])
@@ -27,10 +31,21 @@ def target_list(request: HttpRequest) -> HttpResponse:
         "filters": filters,
         "choices": choices(filters),
         "summary": fleet.summary(found),
+        "wrong": wrong,
+        "queries": saved(application.pk) if application else [],
+        "may_act": by(request).may_act,
         "deployment": room.named(filters.deployment) if filters.deployment else None,
         "page": page,
     }
-    return render(request, "targets/list.html", context)
+    return render(request, "targets/list.html", context, status=422 if wrong else 200)
+
+
+def looked_up(filters: fleet.Filters) -> tuple[QuerySet[Target], str]:
+    """Return the targets that are like that, and what is wrong with the query."""
+    try:
+        return fleet.listed(filters), ""
+    except ValueError as error:
+        return Target.objects.none(), str(error)
 
 
 def asked(request: HttpRequest) -> fleet.Filters:
@@ -41,6 +56,7 @@ def asked(request: HttpRequest) -> fleet.Filters:
         environment=text(request, "environment"),
         version=text(request, "version"),
         state=text(request, "state"),
+        where=text(request, "where", MOST_CHARS),
         deployment=number(request, "deployment"),
         batch=number(request, "batch"),
         position=number(request, "position"),

@@ -174,12 +174,15 @@ class DeploymentStrategy(Runnable, ABC):
             router: what leads traffic to the targets' slots, as it was read back.
 
         Raises:
-            InvalidOptions: if nothing is selected, or the options cannot be kept for a
-                fleet of this size.
+            InvalidOptions: if nothing is selected, or all of it is left out, or the
+                options cannot be kept for a fleet of this size.
         """
         if not selected:
             raise InvalidOptions({"targets": "no target is selected; choose some"})
-        chosen = self.sort_out(selected, version, router)
+        counted = [each for each in selected if each.left_out is None]
+        if not counted:
+            raise InvalidOptions({"targets": _all_left_out(selected)})
+        chosen = self.sort_out(counted, version, router)
         floor = self.floor(chosen)
         planned = (*chosen.work, *chosen.verified)
         steps = tuple(self.steps(chosen)) if planned or chosen.router else ()
@@ -199,6 +202,7 @@ class DeploymentStrategy(Runnable, ABC):
             ),
             notices=tuple(self.notices(chosen, steps)),
             router=chosen.router,
+            left_out=_left_out(selected),
         )
 
     def whole_plan(self, selected: Sequence[Candidate], version: str) -> Plan:
@@ -305,6 +309,16 @@ class DeploymentStrategy(Runnable, ABC):
 def _carries_none(chosen: Selection) -> bool:
     """Whether what is changed carries no traffic meanwhile."""
     return chosen.router is not None and bool(chosen.router.idle)
+
+
+def _left_out(selected: Sequence[Candidate]) -> tuple[SkippedTarget, ...]:
+    reasons = {each.id: each.left_out for each in selected}
+    return tuple(SkippedTarget(i, why) for i, why in reasons.items() if why is not None)
+
+
+def _all_left_out(selected: Sequence[Candidate]) -> str:
+    first = selected[0].left_out
+    return f"all that are selected are left out, the first because: {first}"
 
 
 def _may_be_called(value: object) -> bool:

@@ -30,7 +30,8 @@ class Candidate:
 
     `version` is the one it runs now, None when nobody knows. `came_from` is set for a
     target that an earlier deployment has left half done: what it goes back to. One that
-    `goes_to` a version of its own does not follow the others.
+    `goes_to` a version of its own does not follow the others. One that somebody has
+    `left_out`, and why, is not touched and not counted.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Candidate:
     zone: str | None = None
     came_from: str | None = None
     goes_to: str | None = None
+    left_out: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ class PlannedRouter:
 class Plan:
     """All that will be done, in order; the same inputs make the same bytes.
 
-    `notices` explain the plan to people and are not part of its hash.
+    `notices` explain the plan to people and are not part of its hash. What somebody has
+    `left_out`, each with the reason in their words, is no part of what was selected.
     """
 
     strategy: str
@@ -127,6 +130,7 @@ class Plan:
     course: Course
     notices: tuple[str, ...] = ()
     router: PlannedRouter | None = later(None)
+    left_out: tuple[SkippedTarget, ...] = later(())
 
     def canonical(self) -> str:
         """Return the JSON text that is hashed: sorted keys, no floats, UTF-8."""
@@ -142,6 +146,8 @@ class Plan:
         }
         if self.router is not None:
             content["router"] = _canonical(self.router)
+        if self.left_out:
+            content["left_out"] = [[each.id, each.why] for each in self.left_out]
         return json.dumps(
             content, sort_keys=True, separators=(",", ":"), ensure_ascii=False
         )

@@ -119,13 +119,21 @@ class Target(models.Model):
     looked_at = models.DateTimeField(null=True, blank=True)
     looks = models.IntegerField(default=0)
     created_at = models.DateTimeField(db_default=Now())
+    #: Somebody left it out of plans and looks, and why; None: it takes part.
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    disabled_reason = models.TextField(blank=True, default="", db_default="")
     removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["application", "environment", "name"], name="target_once"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(disabled_at=None, disabled_reason="")
+                | models.Q(disabled_at__isnull=False) & ~models.Q(disabled_reason=""),
+                name="disabled_with_a_reason",
+            ),
         ]
         indexes = [
             models.Index(

@@ -39,6 +39,7 @@ def sketch(plan: Plan) -> str:
             for t in plan.targets
         ],
         "skipped": [int(skip.id) for skip in plan.skipped],
+        "left_out": [int(each.id) for each in plan.left_out],
     }
     packed = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 1)
     return base64.b64encode(packed).decode("ascii")
@@ -75,9 +76,10 @@ def _read(text: str) -> dict[str, Any]:
     content = json.loads(raw)
     work = {int(pk): (str(was), str(how)) for pk, was, how in content["work"]}
     skipped = {int(pk) for pk in content["skipped"]}
-    if any(not 0 < pk < 2**63 for pk in (*work, *skipped)):
+    left_out = {int(pk) for pk in content["left_out"]}
+    if any(not 0 < pk < 2**63 for pk in (*work, *skipped, *left_out)):
         raise ValueError("no row has such a number")
-    return {**content, "work": work, "skipped": skipped}
+    return {**content, "work": work, "skipped": skipped, "left_out": left_out}
 
 
 def _lines(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
@@ -86,8 +88,11 @@ def _lines(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     groups: dict[str, list[int]] = {
         "added": [pk for pk in after if pk not in before],
         "left out, gone": [
-            pk for pk in before if pk not in after and pk not in new["skipped"]
+            pk
+            for pk in before
+            if pk not in after and pk not in new["skipped"] | new["left_out"]
         ],
+        "left out, disabled": [pk for pk in before if pk in new["left_out"]],
         "left out, at the version already": [
             pk for pk in before if pk in new["skipped"]
         ],
@@ -114,6 +119,7 @@ def _lines(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 _SAYS = {
     "added": "added to what is changed",
     "left out, gone": "no longer there",
+    "left out, disabled": "disabled since",
     "left out, at the version already": "needs no change any more",
     "moved": "reached in another way, at another address or with other settings",
 }

@@ -4,7 +4,8 @@
     both   = single { "&" single }        and ! closest of all
     single = "!" single | "(" either ")" | term
     term   = name [ ("=" | "!=") value ]
-    name   = a field: name, slot, version, kind, health; else a label
+    name   = a field: name, slot, version, kind, health,
+             disabled (and why); else a label
     value  = { piece }, without space between pieces
     piece  = characters that mean nothing here, with * for any text, also none
            | '"' anything, with \\" and \\\\ '"', in which * is a star
@@ -23,7 +24,7 @@ MOST_CHARS = 1000
 #: How deep parentheses and negations may be within each other.
 MOST_DEPTH = 20
 #: What is asked of the target itself, not of its labels.
-FIELDS = frozenset({"name", "slot", "version", "kind", "health"})
+FIELDS = frozenset({"name", "slot", "version", "kind", "health", "disabled"})
 #: What every target has; asking whether it is set would choose nothing.
 _ALWAYS = frozenset({"name", "kind", "health"})
 _LABEL = "label."

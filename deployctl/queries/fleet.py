@@ -117,6 +117,8 @@ def line(target: Target, operation: Mapping[str, str] | None = None) -> dict[str
         "checked_at": target.observed_at,
         "labels": sorted(target.labels.items()),
         "fence": target.fence,
+        "disabled": target.disabled_reason,
+        "disabled_at": target.disabled_at,
         "operation": operation,
     }
 

@@ -58,13 +58,19 @@ def planned(plan: Plan) -> dict[str, Any]:
             for text in (*plan.notices, *seen.warnings)
         ],
         "skipped": [
-            {"name": names.get(int(s.id), s.id), "why": _WHY.get(s.why, s.why)}
-            for s in plan.skipped[:MOST_SKIPPED]
+            {"name": names.get(int(pk), pk), "why": why}
+            for pk, why in _skipped(plan)[:MOST_SKIPPED]
         ],
-        "skipped_count": len(plan.skipped),
+        "skipped_count": len(_skipped(plan)),
         "rows": [_row(plan, seen, number, names) for number in range(_shown(seen))],
         "rows_left": max(0, len(seen.batches) - MOST_ROWS),
     }
+
+
+def _skipped(plan: Plan) -> list[tuple[str, str]]:
+    """Return what is not changed, each with why: what people have disabled first."""
+    disabled = [(each.id, f"is disabled: {each.why}") for each in plan.left_out]
+    return disabled + [(each.id, _WHY.get(each.why, each.why)) for each in plan.skipped]
 
 
 def _tolerated(limits: Limits) -> str:
@@ -80,7 +86,7 @@ def _shown(seen: Preview) -> int:
 def _names(plan: Plan, seen: Preview) -> dict[int, str]:
     ends = [p for b in seen.batches[:MOST_ROWS] for p in (b.start, b.stop - 1)]
     wanted = {int(plan.targets[position].id) for position in ends}
-    wanted |= {int(skip.id) for skip in plan.skipped[:MOST_SKIPPED]}
+    wanted |= {int(pk) for pk, _ in _skipped(plan)[:MOST_SKIPPED]}
     found = Target.objects.filter(pk__in=wanted)
     return dict(found.values_list("pk", "name"))
 

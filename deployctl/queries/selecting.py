@@ -21,6 +21,7 @@ _COLUMNS = {
     "version": "recorded_version",
     "kind": "driver",
     "health": "health",
+    "disabled": "disabled_reason",
 }
 
 

@@ -50,7 +50,7 @@ def pin_host_key(
         if before == seen.line:
             return False
         _refuse(row, seen, has_other=before is not None and not replace)
-        refuse_in_use([row])
+        refuse_in_use([row.pk])
         row.settings = {**row.settings, "host_key": seen.line}
         row.driver_digest = driver_digest(row.driver, row.address, row.settings)
         row.save(update_fields=["settings", "driver_digest"])

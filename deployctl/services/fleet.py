@@ -177,7 +177,7 @@ def move_targets(
     with transaction.atomic():
         there = locked(application, environment, addresses)
         moved = [t for t in there if t.address != addresses[t.name]]
-        refuse_in_use(moved)
+        refuse_in_use([target.pk for target in moved])
         for target in moved:
             target.address = addresses[target.name]
             target.driver_digest = driver_digest(
@@ -198,17 +198,25 @@ def locked(
     The order of all: deployment, operations, targets. Under its lock nobody claims; who
     starts just now waits for the targets, then compares its plan.
     """
-    fleet = {"application": application, "environment": environment}
-    live = Deployment.objects.select_for_update(no_key=True)
-    list(live.filter(**fleet, state__in=LIVE_STATES).order_by("pk"))
-    there = Target.objects.select_for_update()
-    return list(there.filter(**fleet, name__in=list(names)).order_by("pk"))
+    lock_live(application, environment)
+    there = Target.objects.select_for_update().filter(
+        application=application, environment=environment, name__in=list(names)
+    )
+    return list(there.order_by("pk"))
 
 
-def refuse_in_use(targets: list[Target]) -> None:
+def lock_live(application: Application, environment: Environment) -> None:
+    """Lock the live deployment of a fleet, if there is one: before its targets."""
+    live = Deployment.objects.select_for_update(no_key=True).filter(
+        application=application, environment=environment, state__in=LIVE_STATES
+    )
+    list(live.order_by("pk").values_list("pk"))
+
+
+def refuse_in_use(target_ids: list[int]) -> None:
     """Refuse when a live deployment has still to act on any of these locked targets."""
     unsettled = Operation.objects.filter(
-        target__in=[target.pk for target in targets],
+        target__in=target_ids,
         state__in=_UNSETTLED,
         deployment__state__in=LIVE_STATES,
     ).order_by("deployment_id", "target__name")

@@ -213,6 +213,7 @@ def _candidate(
         zone=target.labels.get(ZONE),
         came_from=came_from,
         goes_to=goes_to,
+        left_out=target.disabled_reason or None,
     )
 
 
@@ -263,9 +264,13 @@ def refuse_withdrawn(version: Version) -> None:
 
 
 def refuse_unresolved(targets: list[Target], *, but_of: int | None = None) -> None:
-    """Refuse targets that wait for a person, but for those of one deployment."""
+    """Refuse targets that wait for a person, but for those of one deployment.
+
+    Those that are disabled may wait: no plan touches them.
+    """
     waiting = Operation.objects.filter(
-        target__in=[target.pk for target in targets], state="unresolved"
+        target__in=[target.pk for target in targets if target.disabled_at is None],
+        state="unresolved",
     ).exclude(deployment_id=but_of or 0)
     names = waiting.values_list("target__name", flat=True)
     if names:

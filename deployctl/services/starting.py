@@ -70,6 +70,8 @@ def _ids(plan: Plan) -> set[int]:
 
 
 def _differs(target: Target, planned: PlannedTarget) -> bool:
+    if target.disabled_at is not None:
+        return True
     now = running_version(target), target.slot, target.driver_digest
     return now != (planned.seen_version, planned.slot, planned.driver_digest)
 

@@ -93,6 +93,7 @@ def _accepted(
               JOIN deployctl_target t ON t.id = o.target_id
              WHERE o.deployment_id = %s AND {_ACCEPTED}
                AND t.driver = ANY(%s) AND t.removed_at IS NULL
+               AND t.disabled_at IS NULL
                AND (t.looked_at IS NULL OR t.looked_at
                     <= clock_timestamp() - make_interval(secs => %s))
              ORDER BY t.looked_at NULLS FIRST LIMIT %s
@@ -107,6 +108,7 @@ def _others(kinds: Sequence[str], limit: int, look_seconds: float) -> list[Due]:
         WITH due AS (
             SELECT t.id, NULL AS to_version FROM deployctl_target t
              WHERE t.removed_at IS NULL AND t.driver = ANY(%s)
+               AND t.disabled_at IS NULL
                AND (t.looked_at IS NULL OR t.looked_at
                     <= clock_timestamp() - make_interval(secs => %s))
              ORDER BY t.looked_at NULLS FIRST LIMIT %s

@@ -60,6 +60,7 @@ def has(target: Target) -> dict[str, str | None]:
         "version": target.recorded_version,
         "kind": target.driver,
         "health": target.health,
+        "disabled": target.disabled_reason,
     }
 
 
@@ -92,10 +93,10 @@ VALUE = st.lists(
     max_size=3,
 ).map("".join)
 LABELS = st.sampled_from([*NAMES[:3], "label.name", "label.version", "none"])
-FIELDS = st.sampled_from(["name", "slot", "version", "kind", "health"])
+FIELDS = st.sampled_from(["name", "slot", "version", "kind", "health", "disabled"])
 TERMS = st.one_of(
     LABELS,
-    st.sampled_from(["slot", "version"]),
+    st.sampled_from(["slot", "version", "disabled"]),
     st.tuples(LABELS | FIELDS, st.sampled_from(["=", "!=", " != "]), VALUE).map(
         "".join
     ),

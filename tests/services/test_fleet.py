@@ -150,8 +150,8 @@ def test_who_starts_while_one_moves_waits_and_sees_the_change(
     deployment = place.prepare()
     look = fleet.refuse_in_use
 
-    def looked(targets: list[Target]) -> None:
-        look(targets)
+    def looked(target_ids: list[int]) -> None:
+        look(target_ids)
         gate.pass_through()
 
     monkeypatch.setattr(fleet, "refuse_in_use", looked)

@@ -10,6 +10,7 @@ import pytest
 from strategies import wire
 from strategies.folds import replay
 from strategies.messages import Fact, Halted, Held, TargetsDrifted
+from strategies.plan import Candidate
 from strategies.rolling import RollingDeployment
 from strategies.wire import UnknownFormat
 from tests.strategies.plans import (
@@ -133,3 +134,14 @@ def test_unknown_formats_are_refused():
         wire.load_progress({}, course)
     with pytest.raises(UnknownFormat, match="unknown fields"):
         wire.load_progress({"format": 1, "mood": "good"}, course)
+
+
+def test_what_was_left_out_is_part_of_a_plan_and_its_hash():
+    """And a plan that leaves nothing out is written as it was before there was this."""
+    candidates = [*fleet(2), Candidate("x", "v1", left_out="its disk is full")]
+    plan = RollingDeployment().plan(candidates, "v2")
+    whole = RollingDeployment().plan(fleet(2), "v2")
+    assert wire.load_plan(through_json(wire.dump_plan(plan))) == plan
+    assert plan.course == whole.course
+    assert plan.hash != whole.hash
+    assert "left_out" not in wire.dump_plan(whole)

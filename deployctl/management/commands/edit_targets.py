@@ -1,0 +1,91 @@
+"""`manage.py edit_targets`: labels of many targets, and who takes part, by query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from deployctl.management.changes import lines
+from deployctl.management.commands.router import place
+from deployctl.services import editing
+from deployctl.services.editing import Edit
+from deployctl.services.fleet import InUse
+from deployctl.services.people import NotAllowed, at_terminal
+
+
+class Command(BaseCommand):
+    """Edits of all targets that a query chooses, or of none."""
+
+    help = "Set labels of targets, or disable and enable them, by query."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """A fleet, a query, and what is done to each."""
+        parser.add_argument("application")
+        parser.add_argument("--env", required=True, help="the environment")
+        parser.add_argument("--where", required=True, help="as zone=eu-west & !canary")
+        parser.add_argument(
+            "--label",
+            metavar="NAME=VALUE",
+            action="append",
+            default=[],
+            help="set a label; may be said again",
+        )
+        parser.add_argument(
+            "--unlabel",
+            metavar="NAME",
+            action="append",
+            default=[],
+            help="take a label away; may be said again",
+        )
+        parser.add_argument(
+            "--disable",
+            metavar="REASON",
+            default="",
+            help="leave them out of plans and looks, and why",
+        )
+        parser.add_argument("--enable", action="store_true", help="let them take part")
+        parser.add_argument("--plan", action="store_true", help="say it, and no more")
+        parser.add_argument("--by", help="who you are, if not by your login's name")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it, or say why not."""
+        try:
+            self._edit(options)
+        except (NotAllowed, InUse) as error:
+            raise CommandError(str(error)) from None
+        except ValueError as error:
+            said = str(error).rstrip(".")
+            raise CommandError(f"{said}. Nothing was changed.") from None
+
+    def _edit(self, options: dict[str, Any]) -> None:
+        where = (*place(options), options["where"])
+        wanted = Edit(
+            labels={**labels(options["label"]), **dict.fromkeys(options["unlabel"])},
+            disable=options["disable"].strip(),
+            enable=options["enable"],
+        )
+        if options["plan"]:
+            found, does = editing.preview(*where, wanted), "would be"
+        else:
+            by = at_terminal(options["by"])
+            found, does = editing.edit_targets(*where, wanted, by=by), "are"
+        for line in lines(found.changes):
+            self.stdout.write(line)
+        count = len(found.changes)
+        self.stdout.write(f"{count:,} of {found.chosen:,} chosen {does} changed.")
+
+
+def labels(texts: list[str]) -> dict[str, str]:
+    """Return labels by name.
+
+    Raises:
+        ValueError: one is not NAME=VALUE.
+    """
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise ValueError(f"--label {text[:80]} is not NAME=VALUE")
+        found[name.strip()] = value.strip()
+    return found

@@ -23,6 +23,7 @@ MOST_LABELS = 100
 MOST_SETTINGS_CHARS = 16_000
 #: So many problems are kept; of more, only their number is.
 MOST_PROBLEMS = 100
+_ENCODER = json.JSONEncoder(allow_nan=False)
 #: What JSON in PostgreSQL cannot hold.
 _UNKEPT_JSON = re.compile("[\0\ud800-\udfff]")
 _UNKEPT = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
@@ -100,9 +101,10 @@ class Inventory:
     def take(self, row: Row) -> None:
         """Keep a row if it can be; enter what is wrong with it if not."""
         wrong = list(_wrong(row))
-        first = self._lines.setdefault(row.name, row.line)
-        if first != row.line:
-            wrong.append(("name", f"{row.name} is on line {first} already"))
+        first = self._lines.get(row.name)
+        if first is not None:
+            wrong.append(("name", f"{row.name[:80]} is on line {first} already"))
+        self._lines.setdefault(row.name, row.line)
         for where, reason in wrong:
             self.problems.add(row.line, where, reason)
         if not wrong:
@@ -157,7 +159,11 @@ def labels_wrong(labels: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
 def _settings_wrong(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not settings:
         return
-    written = json.dumps(settings)
+    try:
+        written = _ENCODER.encode(settings)
+    except ValueError:
+        yield "settings", "have a number that is none of JSON"
+        return
     if len(written) > MOST_SETTINGS_CHARS:
         yield "settings", f"have more than {MOST_SETTINGS_CHARS} characters"
     if any(_UNKEPT_JSON.search(text) for text in _within(settings)):

@@ -20,6 +20,9 @@ from deployctl.services.sql import sql
 #: What a deployment approved of a target: not its labels.
 _APPROVED = ("address", "kind", "slot", "settings", "disabled")
 
+# Made once: a large fleet has many changes.
+_ENCODER = json.JSONEncoder(sort_keys=True)
+
 
 class Moved(Exception):
     """The fleet is not as it was when somebody looked; nothing was changed."""
@@ -56,8 +59,13 @@ class Change:
         return [
             (name, was.get(name), will.get(name))
             for name in dict.fromkeys((*was, *will))
-            if was.get(name) != will.get(name)
+            if not same(was.get(name), will.get(name))
         ]
+
+
+def same(before: Any, after: Any) -> bool:
+    """Whether two values of JSON are the same: 1 is 1.0, and is not true."""
+    return before == after and isinstance(before, bool) == isinstance(after, bool)
 
 
 def _flat(state: State) -> dict[str, Any]:
@@ -117,7 +125,7 @@ def digest(changes: Iterable[Change]) -> str:
     hashed = hashlib.sha256()
     for change in changes:
         content = [change.name, change.id, change.fields()]
-        hashed.update(json.dumps(content, sort_keys=True).encode() + b"\n")
+        hashed.update(_ENCODER.encode(content).encode() + b"\n")
     return hashed.hexdigest()
 
 
@@ -172,21 +180,21 @@ def write(
         Moved: somebody else has just added one of the new ones.
     """
     refuse_in_use([each.id for each in changes if each.id and _is_approved(each)])
-    with sql() as cursor:
-        cursor.execute(_TABLE)
-        copy = f"COPY deployctl_changes ({', '.join(_COLUMNS)}) FROM STDIN"
-        with cursor.copy(copy) as rows:
-            for change in changes:
-                rows.write_row(_written(change))
-        cursor.execute(_UPDATE)
-        try:
+    copy = f"COPY deployctl_changes ({', '.join(_COLUMNS)}) FROM STDIN"
+    try:
+        with sql() as cursor:
+            cursor.execute(_TABLE)
+            with cursor.copy(copy) as rows:
+                for change in changes:
+                    rows.write_row(_written(change))
+            cursor.execute(_UPDATE)
             cursor.execute(_INSERT, [application.pk, environment.pk])
-        except IntegrityError as error:
-            raise Moved(
-                "Somebody else has just added one of these targets. Nothing was"
-                " changed; look again."
-            ) from error
-        cursor.execute("DROP TABLE deployctl_changes")
+            cursor.execute("DROP TABLE deployctl_changes")
+    except IntegrityError as error:
+        raise Moved(
+            "Somebody else has just added one of these targets. Nothing was changed;"
+            " look again."
+        ) from error
 
 
 def _is_approved(change: Change) -> bool:

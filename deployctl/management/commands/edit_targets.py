@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from deployctl.management.changes import lines
 from deployctl.management.commands.router import place
 from deployctl.services import editing
+from deployctl.services.changing import Moved
 from deployctl.services.editing import Edit
 from deployctl.services.fleet import InUse
 from deployctl.services.people import NotAllowed, at_terminal
@@ -52,7 +53,7 @@ class Command(BaseCommand):
         """Do it, or say why not."""
         try:
             self._edit(options)
-        except (NotAllowed, InUse) as error:
+        except (NotAllowed, InUse, Moved) as error:
             raise CommandError(str(error)) from None
         except ValueError as error:
             said = str(error).rstrip(".")

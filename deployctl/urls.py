@@ -1,14 +1,21 @@
-"""Addresses of the web pages: holds the map, and refuses to know what is behind it."""
+"""Addresses of the web pages: holds the map, and refuses to know what is behind it.
+
+It alone stands above web and engine, so it gives pages what kinds say of settings.
+"""
 
 from __future__ import annotations
 
 from django.urls import path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 
+from deployctl.engine.targets import problems
+from deployctl.inventories import formats
 from deployctl.web import (
     deployments,
+    editing,
     following,
     health,
+    importing,
     overview,
     people,
     plans,
@@ -31,8 +38,15 @@ class HashConverter(StringConverter):
     regex = "[0-9a-f]{64}"
 
 
+class ExportConverter(StringConverter):
+    """A format in which a fleet can be written."""
+
+    regex = "|".join(formats.WRITTEN)
+
+
 register_converter(RowConverter, "row")
 register_converter(HashConverter, "hash")
+register_converter(ExportConverter, "export")
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -43,6 +57,23 @@ urlpatterns = [
     path("fleet/", targets.target_list, name="target-list"),
     path("targets/<row:target_id>/", targets.target_detail, name="target-detail"),
     path("targets/<row:target_id>/history.csv", targets.target_csv, name="target-csv"),
+    path(
+        "fleet/import/",
+        importing.target_import,
+        {"judge": problems},
+        name="target-import",
+    ),
+    path(
+        "fleet/import/preview/",
+        importing.target_import_preview,
+        {"judge": problems},
+        name="target-import-preview",
+    ),
+    path("fleet/export.<export:format>", importing.target_export, name="target-export"),
+    path("fleet/edit/", editing.target_edit, name="target-edit"),
+    path(
+        "fleet/edit/preview/", editing.target_edit_preview, name="target-edit-preview"
+    ),
     path("fleet/queries/", queries.query_save, name="query-save"),
     path(
         "fleet/queries/<row:query_id>/remove/",

@@ -34,6 +34,7 @@ def target_list(request: HttpRequest) -> HttpResponse:
         "wrong": wrong,
         "queries": saved(application.pk) if application else [],
         "may_act": by(request).may_act,
+        "address": request.GET.urlencode(),
         "deployment": room.named(filters.deployment) if filters.deployment else None,
         "page": page,
     }

@@ -16,6 +16,8 @@ PAGES = [
     "/",
     "/?part=running",
     "/fleet/",
+    "/fleet/import/",
+    "/fleet/edit/",
     "/versions/",
     "/deployments/",
     "/deployments/new/",

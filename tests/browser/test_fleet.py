@@ -1,0 +1,97 @@
+"""A fleet chosen from by a query, edited, exported and imported in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Product
+from tests.browser.room import choose
+
+pytestmark = pytest.mark.serial
+
+Window = Callable[..., Page]
+
+
+def overflow(page: Page) -> int:
+    """Return by how many pixels a page is wider than its window."""
+    return int(
+        page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.documentElement)")
+    )
+
+
+@pytest.mark.parametrize(
+    ("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light")]
+)
+def test_a_file_is_looked_at_and_imported(
+    product: Product, window: Window, tmp_path: Path, width: int, theme: str
+) -> None:
+    name = f"new-{width}-{theme}"
+    file = tmp_path / "fleet.csv"
+    file.write_text(f"name,kind,label.zone\n{name},simulated,eu\n")
+    page = window(width=width, theme=theme)
+    page.goto(
+        f"{product.url}/fleet/import/?application=checkout&environment=production"
+    )
+    page.set_input_files("#id_file", file)
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text(name)
+    expect(preview).to_contain_text("Not in the file")
+    assert overflow(page) <= 0
+    page.click("#do-import")
+    expect(page.locator(".flash")).to_contain_text("Imported: 1 added")
+    expect(page.locator("main")).to_contain_text(name)
+    assert overflow(page) <= 0
+
+
+def test_mistakes_are_shown_with_their_lines(
+    product: Product, window: Window, tmp_path: Path
+) -> None:
+    page = window()
+    page.goto(
+        f"{product.url}/fleet/import/?application=checkout&environment=production"
+    )
+    page.select_option("#id_format", "csv")
+    page.fill("#id_text", "name,kind\n<img src=x>,teapot\n")
+    expect(page.locator("#preview")).to_contain_text("mistake")
+    expect(page.locator("#preview tbody tr").first).to_contain_text("name")
+    page.click("#do-import")
+    expect(page.locator("#preview")).to_contain_text("Nothing was changed")
+
+
+def test_a_query_chooses_is_saved_and_edited(product: Product, window: Window) -> None:
+    page = window()
+    address = "application=storefront&environment=staging"
+    page.goto(f"{product.url}/fleet/?{address}")
+    before = page.locator("tbody tr").count()
+    assert before > 1
+    first = page.locator("tbody tr b").first.get_attribute("title")
+    page.fill('input[name="where"]', f"name={first}")
+    page.click("form.filters button.btn")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.click("summary:has-text('Saved queries')")
+    page.fill("#query-name", "the first")
+    page.click("button:has-text('Save query')")
+    expect(page.locator(".flash")).to_contain_text("the first is saved")
+    page.goto(f"{product.url}/fleet/?{address}&where=name={first}")
+    page.click("a:has-text('Edit…')")
+    page.fill("#id_labels", "rack=r12")
+    expect(page.locator("#preview")).to_contain_text("rack")
+    page.click("#do-edit")
+    expect(page.locator(".flash")).to_contain_text("1 target is changed")
+    with page.expect_download() as download:
+        page.click("a:has-text('CSV')")
+    assert "label.rack" in download.value.path().read_text()
+    page.goto(f"{product.url}/deployments/new/")
+    choose(page, "application", "storefront")
+    choose(page, "environment", "staging")
+    expect(page.locator("#saved-queries option")).to_have_attribute(
+        "value", f"name={first}"
+    )
+    page.fill("#id_where", "rack=r12")
+    expect(page.locator("#id_version")).to_contain_text("1.1.0")
+    choose(page, "version", "1.1.0")
+    expect(page.locator("#plan-choice")).to_contain_text("The query chooses 1 of")

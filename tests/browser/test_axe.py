@@ -87,12 +87,17 @@ def made(page: Page, product: Product) -> list[int]:
     return [waiting, halted, switched]
 
 
+#: One fleet, chosen from by a query.
+ONE = "application=storefront&environment=staging&where=name%3D*"
+
+
 def paths(numbers: list[int]) -> list[str]:
     """Return every page that somebody who has signed in can see."""
     rooms = [f"/deployments/{number}/" for number in numbers]
     return [
         *("/", "/fleet/", "/fleet/?state=unhealthy", "/targets/1/", "/versions/"),
         *("/deployments/", "/deployments/?q=nothing+is+like+this", "/nowhere/"),
+        *("/fleet/import/", "/fleet/edit/", "/fleet/?where=name%3D", f"/fleet/?{ONE}"),
         *rooms,
         *(f"/fleet/?deployment={number}" for number in numbers[:1]),
     ]

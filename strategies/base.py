@@ -104,6 +104,9 @@ class DeploymentStrategy(Runnable, ABC):
 
     def check(self, check: Checker) -> None:
         """Read every option through `check`; strategies extend this with their own."""
+        for name in self.truths():
+            if not isinstance(getattr(self, name), bool):
+                check.errors[name] = "must be true or false"
         check.read("max_failures", optional, reader=whole, least=0)
         check.read("min_healthy", shares.parse)
         check.read("max_unavailable", optional, reader=shares.parse, least=1)
@@ -135,6 +138,11 @@ class DeploymentStrategy(Runnable, ABC):
             )
         if shares.seconds(self.apply_seconds) <= 0:
             check.errors["apply_seconds"] = "must be more than 0 seconds"
+
+    @classmethod
+    def truths(cls) -> tuple[str, ...]:
+        """Return the names of the options that are yes or no."""
+        return tuple(f.name for f in fields(cls) if f.type in ("bool", bool))
 
     @property
     def needs_router(self) -> bool:

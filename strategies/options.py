@@ -53,6 +53,23 @@ def whole(value: object, *, least: int, most: int = MOST) -> int:
     return text
 
 
+def truth(value: object) -> bool:
+    """Read a truth value: given as one, or typed as yes, no, true or false.
+
+    Raises:
+        ValueError: with the sentence that says what would be right.
+    """
+    if isinstance(value, bool):
+        return value
+    typed = value.strip().lower() if isinstance(value, str) else ""
+    if typed not in _TRUTHS:
+        raise ValueError(f"must be yes or no, not {value!r}")
+    return _TRUTHS[typed]
+
+
+_TRUTHS = {"yes": True, "true": True, "no": False, "false": False}
+
+
 def optional(value: object, *, reader: Any, **bounds: Any) -> Any:
     """Read a value that may be left out: None or an empty text."""
     return None if value is None or value == "" else reader(value, **bounds)

@@ -11,6 +11,7 @@ from strategies.blue_green import BlueGreenDeployment
 from strategies.canary import CanaryDeployment
 from strategies.errors import InvalidOptions
 from strategies.health import Health
+from strategies.options import truth
 from strategies.rolling import RollingDeployment
 
 _STRATEGIES: dict[str, type[DeploymentStrategy]] = {}
@@ -53,7 +54,23 @@ def create_strategy(name: str, **options: Any) -> DeploymentStrategy:
         raise InvalidOptions(dict.fromkeys(unknown, sentence))
     if isinstance(options.get("health"), Mapping):
         options["health"] = health_from(options["health"])
-    return strategy(**options)
+    return strategy(**_with_truths(strategy, options))
+
+
+def _with_truths(
+    strategy: type[DeploymentStrategy], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return options with what was typed as yes or no read; any text is true else."""
+    read, wrong = dict(options), {}
+    for name in strategy.truths():
+        if name in options:
+            try:
+                read[name] = truth(options[name])
+            except ValueError as error:
+                wrong[name] = str(error)
+    if wrong:
+        raise InvalidOptions(wrong)
+    return read
 
 
 def attended_options(name: str) -> dict[str, Any]:

@@ -181,6 +181,24 @@ def test_impossible_options(options, field):
     assert refused.value.errors[field]
 
 
+@pytest.mark.parametrize(
+    ("typed", "window"),
+    [("yes", True), (" TRUE", True), ("no", False), ("false", False), (False, False)],
+)
+def test_yes_and_no_as_typed(typed, window):
+    made = create_strategy("rolling", window=typed)
+    assert made.written_options()["window"] is window
+
+
+@pytest.mark.parametrize("typed", ["0", "1", "maybe", "", 1, None])
+def test_what_is_neither_yes_nor_no(typed):
+    """Any text is true to Python, "no" too: the plan would differ from its words."""
+    with pytest.raises(InvalidOptions, match="window: must be yes or no"):
+        create_strategy("rolling", window=typed)
+    with pytest.raises(InvalidOptions, match="window: must be true or false"):
+        RollingDeployment(window=typed)
+
+
 def test_unknown_strategy():
     """A strategy that nobody registered is refused with the names there are."""
     with pytest.raises(InvalidOptions, match="'hope' is not one of rolling"):

@@ -52,7 +52,7 @@ def create_strategy(name: str, **options: Any) -> DeploymentStrategy:
     if unknown:
         sentence = "is not an option of this strategy"
         raise InvalidOptions(dict.fromkeys(unknown, sentence))
-    if isinstance(options.get("health"), Mapping):
+    if "health" in options and not isinstance(options["health"], Health):
         options["health"] = health_from(options["health"])
     return strategy(**_with_truths(strategy, options))
 
@@ -79,12 +79,14 @@ def attended_options(name: str) -> dict[str, Any]:
     return dict(strategy.attended) if strategy else {}
 
 
-def health_from(values: Mapping[str, Any]) -> Health:
+def health_from(values: object) -> Health:
     """Return the health rule made of texts or numbers by field name.
 
     Raises:
         InvalidOptions: by field, as `health_interval_seconds`.
     """
+    if not isinstance(values, Mapping):
+        raise InvalidOptions({"health": "must be settings by their names"})
     try:
         return Health.read(values)
     except InvalidOptions as wrong:

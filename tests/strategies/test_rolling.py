@@ -170,6 +170,7 @@ def test_C4_each_keeps_its_own_version():
         ({"max_failure_percent": 101}, "max_failure_percent"),
         ({"health": {"interval_seconds": 0}}, "health_interval_seconds"),
         ({"health": {"beauty": 1}}, "health_beauty"),
+        ({"health": "good"}, "health"),
         ({"surprise": 1}, "surprise"),
     ],
 )

@@ -24,6 +24,8 @@ SECRET_KEY = SECRET_KEY_FILE.read_text().strip() if SECRET_KEY_FILE.is_file() el
 SECRETS_KEY_FILE = Path(
     env.text("DEPLOYCTL_SECRETS_KEY_FILE", str(DATA_DIR / "secrets-key"))
 )
+# Where people find the pages, as https://deploy.example.com: said before a path.
+PUBLIC_URL = env.text("PUBLIC_URL").rstrip("/")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 # -- the application ---------------------------------------------------------------

@@ -1,0 +1,165 @@
+"""`manage.py deploy`: shows a plan, simulates it, or starts it and follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import uuid4
+
+from django.core.management.base import CommandParser
+
+from deployctl.management.terminal import finding, plans, showing
+from deployctl.management.terminal.asking import answered
+from deployctl.management.terminal.base import Wrong
+from deployctl.management.terminal.codes import Code
+from deployctl.management.terminal.following import rests_as
+from deployctl.management.terminal.presses import (
+    FollowingCommand,
+    add_following,
+    add_person,
+)
+from deployctl.services import deployments
+from deployctl.services.people import at_terminal
+from deployctl.services.planning import plan_deployment
+from strategies import InvalidOptions, Plan, shares
+from strategies.states import State
+
+#: What is chosen when nobody chose, as in the builder.
+USUAL = "rolling"
+#: The prefix of options that are settings of the health rule.
+HEALTH = "health_"
+
+
+class Command(FollowingCommand):
+    """Deploy a version of an application to an environment."""
+
+    help = "Deploy a version: show its plan, simulate it, or start it and follow it."
+    nothing = " Nothing was started."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add what, where, how, and what is done with the plan."""
+        super().add_arguments(parser)
+        parser.add_argument("application")
+        parser.add_argument("version")
+        parser.add_argument("--env", required=True, help="the environment")
+        parser.add_argument("--strategy", default=USUAL, help=f"how ({USUAL})")
+        parser.add_argument(
+            "-o",
+            "--option",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="an option of the strategy, as often as there are; health_.. too",
+        )
+        parser.add_argument(
+            "--hash", metavar="HASH", help="only if this is the plan, as --plan said"
+        )
+        only = parser.add_mutually_exclusive_group()
+        only.add_argument("--plan", action="store_true", help="show it; start nothing")
+        only.add_argument(
+            "--simulate", action="store_true", help="run it in virtual time only"
+        )
+        world = parser.add_argument_group("with --simulate")
+        world.add_argument(
+            "--broken", default="0", metavar="SHARE", help="3 or 5%% of targets fail"
+        )
+        world.add_argument(
+            "--takes", default="30", metavar="SECONDS", help="each change takes (30)"
+        )
+        world.add_argument("--seed", type=int, default=0, help="of the draw (0)")
+        add_person(parser, "--why")
+        add_following(parser)
+
+    def act(self, options: dict[str, Any]) -> Code:
+        """Plan, and do with the plan what was asked."""
+        application = finding.application(options["application"])
+        version = finding.version(application, options["version"])
+        environment = finding.environment(options["env"])
+        place = application, environment, version
+        plan = plan_deployment(
+            *place, options["strategy"], typed(options["option"]), target_ids=None
+        )
+        refuse_another(plan, options["hash"])
+        if options["plan"]:
+            return self.shown(plan)
+        if options["simulate"]:
+            return self.simulated(plan, options)
+        by, key = at_terminal(options["by"]), str(uuid4())
+        row = answered(
+            lambda: deployments.deploy(
+                *place, plan, by=by, key=key, why=options["why"]
+            ),
+            self.screen,
+        )
+        self.screen.line(f"{showing.title(row)} started, {plan.course.work:,} targets.")
+        self.screen.line(showing.address(row))
+        return self.follow(row, rests_as(State.COMPLETED), options)
+
+    def shown(self, plan: Plan) -> Code:
+        """Print the plan; nothing is kept of it."""
+        self.screen.record(plans.plan_record(plan))
+        for line in plans.plan_lines(plan):
+            self.screen.line(line)
+        return Code.DONE
+
+    def simulated(self, plan: Plan, options: dict[str, Any]) -> Code:
+        """Print how the plan would go."""
+        made = made_up(options)
+        run = plans.simulated(plan, made)
+        self.screen.record(plans.simulation_record(plan, run))
+        for line in plans.simulation_lines(plan, run, made):
+            self.screen.line(line)
+        return Code.DONE
+
+
+def typed(pairs: Iterable[str]) -> dict[str, Any]:
+    """Return options as they were typed; those of the health rule are one mapping.
+
+    Raises:
+        Wrong: one has no value, or is said twice.
+    """
+    options: dict[str, Any] = {}
+    health: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name:
+            raise Wrong(f"-o {pair} has no value: write -o name=value.")
+        into, key = options, name
+        if name.startswith(HEALTH):
+            into, key = health, name.removeprefix(HEALTH)
+        if key in into:
+            raise Wrong(f"-o {name} is said twice.")
+        into[key] = value
+    return {**options, "health": health} if health else options
+
+
+def refuse_another(plan: Plan, wanted: str | None) -> None:
+    """Refuse a plan that is not the one which was looked at.
+
+    Raises:
+        Wrong: its hash is another.
+    """
+    if wanted is not None and wanted != plan.hash:
+        raise Wrong(
+            f"The plan is {plan.hash} now, not {wanted}: fleet, version or options have"
+            " changed. Look at it with --plan."
+        )
+
+
+def made_up(options: dict[str, Any]) -> plans.Made:
+    """Read what a simulation makes up.
+
+    Raises:
+        InvalidOptions: by the name of the option.
+    """
+    wrong: dict[str, str] = {}
+    read: dict[str, Any] = {}
+    for name, reader in (("broken", shares.parse), ("takes", shares.seconds)):
+        try:
+            read[name] = reader(options[name])
+        except ValueError as error:
+            wrong[name] = str(error)
+    if wrong:
+        raise InvalidOptions(wrong)
+    return plans.Made(read["broken"], read["takes"], options["seed"])

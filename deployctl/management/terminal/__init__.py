@@ -1,0 +1,6 @@
+"""What the commands of a release manager share: words, lines, exit codes.
+
+It reads and asks services, and refuses to know a rule of a rollout.
+"""
+
+from __future__ import annotations

@@ -1,0 +1,117 @@
+"""From names and numbers as typed to rows; nothing is changed here.
+
+What is not there is answered with what is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import QuerySet
+
+from deployctl.management.terminal.base import Wrong
+from deployctl.models import Application, Deployment, Environment, Version
+from deployctl.models.deployments import LIVE_STATES
+from deployctl.queries import room
+
+#: A number of a row has fewer digits than this.
+MOST_DIGITS = 16
+#: So many names are said of those that there are.
+MOST_NAMED = 5
+
+
+def application(name: str) -> Application:
+    """Return the application of a name.
+
+    Raises:
+        Wrong: there is none.
+    """
+    row = Application.objects.filter(name=name).first()
+    if row is None:
+        names = Application.objects.order_by("name").values_list("name", flat=True)
+        raise Wrong(f"There is no application {name}; {_there(names)}.")
+    return row
+
+
+def environment(name: str) -> Environment:
+    """Return the environment of a name.
+
+    Raises:
+        Wrong: there is none.
+    """
+    row = Environment.objects.filter(name=name).first()
+    if row is None:
+        names = Environment.objects.order_by("name").values_list("name", flat=True)
+        raise Wrong(f"There is no environment {name}; {_there(names)}.")
+    return row
+
+
+def version(of: Application, name: str) -> Version:
+    """Return a version of an application; whether it was withdrawn is not asked here.
+
+    Raises:
+        Wrong: it is not registered.
+    """
+    known = Version.objects.filter(application=of)
+    row = known.filter(version=name).first()
+    if row is None:
+        names = known.filter(withdrawn_at=None).order_by("-pk")
+        newest = _there(names.values_list("version", flat=True))
+        raise Wrong(f"{of} has no version {name}; {newest}. Register it first.")
+    return row
+
+
+def _there(names: Iterable[str]) -> str:
+    known = list(names)
+    if not known:
+        return "there are none yet"
+    more = ", .." if len(known) > MOST_NAMED else ""
+    return f"there are {', '.join(known[:MOST_NAMED])}{more}"
+
+
+def deployment(named: str, where: str | None, *, at_rest: bool = False) -> Deployment:
+    """Return the deployment of a number, or the live one of an application.
+
+    Args:
+        named: a number, or an application's name.
+        where: an environment's name; not needed where one is live only.
+        at_rest: where none is live, the one that started last there will do.
+
+    Raises:
+        Wrong: there is none, it is of another place, or there is more than one.
+    """
+    place = environment(where) if where is not None else None
+    if named.isascii() and named.isdigit():
+        return _numbered(named, place)
+    of = application(named)
+    rows = _started(of, place)
+    live = list(rows.filter(state__in=LIVE_STATES))
+    found = live or (list(rows[:1]) if at_rest and place is not None else [])
+    if len(found) > 1:
+        said = ", ".join(f"{row.pk} in {row.environment}" for row in found)
+        raise Wrong(f"More than one of {of} is live: {said}. Say --env.")
+    if not found:
+        at = f" in {place}" if place else ""
+        says = "ever started" if at_rest and place else "is live"
+        raise Wrong(f"No deployment of {of} {says}{at}; `manage.py history` has all.")
+    return room.deployment(found[0].pk)
+
+
+def _numbered(text: str, place: Environment | None) -> Deployment:
+    try:
+        if len(text) > MOST_DIGITS:
+            raise Deployment.DoesNotExist
+        row = room.deployment(int(text))
+    except Deployment.DoesNotExist:
+        raise Wrong(
+            f"There is no deployment {text[:40]}; `manage.py history` has all."
+        ) from None
+    if place is not None and row.environment_id != place.pk:
+        raise Wrong(f"Deployment {row.pk} is in {row.environment}, not in {place}.")
+    return row
+
+
+def _started(of: Application, place: Environment | None) -> QuerySet[Deployment]:
+    rows = Deployment.objects.filter(application=of, started_at__isnull=False)
+    rows = rows.filter(environment=place) if place else rows
+    return rows.select_related("environment").order_by("-started_at")

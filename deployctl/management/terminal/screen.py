@@ -48,7 +48,7 @@ class Screen:
     def note(self, text: str) -> None:
         """Say on stderr what is no answer: that nobody works, that one must wait."""
         self.clear()
-        self._notes.write(plain(text))
+        self._notes.write(plain(text), str)  # Not red: it is no error.
 
     def redraw(self, text: str) -> None:
         """Show a line in place of the last one shown so; only where that can be."""

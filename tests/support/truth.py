@@ -1,7 +1,7 @@
-"""Whether what is stored is true: rows, tallies and events of a deployment agree.
+"""Whether what is stored is true, and came about as it should: each fact is looked at.
 
-It reads one snapshot and knows nothing of how it came about, so that it may be asked
-at any moment, also while workers run.
+That it agrees with itself is asked of `queries.invariants`, as `manage.py doctor` does;
+what is told here besides is how it came about.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from django.db import connection, transaction
-
 from deployctl.models import Deployment, Operation, Target
+from deployctl.queries import invariants
 from deployctl.queries.plans import course_of, plan_of, progress_of
-from strategies import folds, replay, wire
+from strategies import folds
 from strategies.messages import (
     AbortAsked,
     Held,
@@ -31,7 +30,6 @@ from strategies.states import (
     Kind,
     OperationState,
 )
-from strategies.tally import Tally
 
 S = OperationState
 FORWARD, RETURN = Direction.FORWARD, Direction.RETURN
@@ -102,7 +100,7 @@ def story(deployment_id: int) -> Story:
     """Tell a deployment from its stored events, without its rows."""
     row = Deployment.objects.get(pk=deployment_id)
     told = Story(course_of(row.plan_id))
-    for at, facts in _events(row):
+    for at, facts in invariants.events(row):
         for fact in facts:
             told.tell(at, fact)
     return told
@@ -110,20 +108,14 @@ def story(deployment_id: int) -> Story:
 
 def check(deployment_id: int) -> Story:
     """Fail unless rows, tallies, columns and events say the same, now."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with invariants.snapshot():
         return _checked(Deployment.objects.get(pk=deployment_id))
 
 
 def _checked(row: Deployment) -> Story:
+    assert list(invariants.wrongs(row)) == []
     progress = progress_of(row)
     rows = list(Operation.objects.filter(deployment=row))
-    _check_tallies(progress, rows)
-    _check_columns(row, progress, rows)
-    events = _events(row)
-    assert [e.seq for e in row.events.order_by("seq")] == list(range(1, row.seq + 1))
-    assert replay(course_of(row.plan_id), events) == progress, "the events differ"
     told = story(row.pk)
     grid = {(Direction(o.direction), o.position): S(o.state) for o in rows}
     assert told.grid == grid, "the grid rebuilt from events differs from the rows"
@@ -131,49 +123,6 @@ def _checked(row: Deployment) -> Story:
     assert told.claims_while_held == 0, "something was claimed while it was held"
     _check_available(row, progress, rows)
     return told
-
-
-def _events(row: Deployment) -> list[tuple[Any, list[Any]]]:
-    ordered = row.events.order_by("seq")
-    return [(event.at, wire.load_facts(event.payload)) for event in ordered]
-
-
-def tally(rows: list[Operation]) -> Tally:
-    """Count rows by state."""
-    return Tally(**Counter(row.state for row in rows))
-
-
-def _check_tallies(progress: Progress, rows: list[Operation]) -> None:
-    forward = [row for row in rows if row.direction == FORWARD.value]
-    returning = [row for row in rows if row.direction == RETURN.value]
-    assert tally(_aimed(forward)) == progress.whole, "the tally differs from the rows"
-    assert tally(_aimed(returning)) == progress.back, "the return's tally differs"
-    assert tally(_routed(forward)) == progress.shifts, "the shifts' tally differs"
-    assert tally(_routed(returning)) == progress.back_shifts, "theirs, back, differs"
-    if progress.opened is not None:
-        span = range(progress.opened.start, progress.opened.stop)
-        batch = [row for row in forward if row.position in span]
-        assert tally(batch) == progress.batch_tally, "the batch's tally differs"
-
-
-def _aimed(rows: list[Operation]) -> list[Operation]:
-    return [row for row in rows if row.kind != Kind.SHIFT.value]
-
-
-def _routed(rows: list[Operation]) -> list[Operation]:
-    return [row for row in rows if row.kind == Kind.SHIFT.value]
-
-
-def _check_columns(row: Deployment, progress: Progress, rows: list[Operation]) -> None:
-    assert row.state == progress.state.value
-    assert row.open_count == progress.open == sum(o.state in OPEN for o in rows)
-    assert row.intent == int(progress.intent)
-    assert (row.hold is None) == (progress.hold is None)
-    assert (row.halt is None) == (progress.halt is None)
-    assert (row.rested_at is None) == (progress.rest is None)
-    for operation in rows:
-        if operation.state not in OPEN:
-            assert operation.claimed_by_id is None, "held although it is not open"
 
 
 def _check_available(

@@ -11,6 +11,7 @@ from deployctl.management.terminal.base import TerminalCommand, Wrong
 from deployctl.management.terminal.codes import Code
 from deployctl.models import Deployment
 from deployctl.queries import feed, history
+from deployctl.queries.filtering import Filters, listed
 from deployctl.queries.plans import course_of
 
 #: The most that one list may have.
@@ -48,14 +49,14 @@ class Command(TerminalCommand):
             return Code.DONE
         if not 1 <= options["limit"] <= MOST:
             raise Wrong(f"--limit is from 1 to {MOST:,}.")
-        filters = history.Filters(
+        filters = Filters(
             application=finding.application(named).name if named else "",
             environment=finding.environment(options["env"]).name
             if options["env"]
             else "",
             state=options["state"] or "",
         )
-        rows = list(history.listed(filters)[: options["limit"]])
+        rows = list(listed(filters)[: options["limit"]])
         for row, told in zip(rows, history.lines(rows), strict=True):
             self.screen.record(showing.record(row))
             self.screen.line(showing.one_line(told))

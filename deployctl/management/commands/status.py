@@ -35,11 +35,12 @@ class Command(TerminalCommand):
                 finding.deployment(options["deployment"], options["env"], at_rest=True)
             ]
         else:
-            wanted = history.Filters(environment=options["env"] or "")
+            env = options["env"]
+            only = finding.environment(env) if env is not None else None
             rows = [
                 room.deployment(told["id"])
                 for told in history.running()
-                if wanted.environment in ("", str(told["environment"]))
+                if only in (None, told["environment"])
             ]
         for row in rows:
             self.screen.record(showing.record(row))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from django.db import ProgrammingError, connection, transaction
+from django.db import InternalError, ProgrammingError, connection, transaction
 
 from deployctl.launch import Addresses
-from tests.services.hands import Hands
+from deployctl.models import Deployment
+from deployctl.queries import invariants
+from tests.services.hands import Beside, Hands
 from tests.support import truth
 from tests.support.fleet import Place, simulated
 
@@ -43,6 +45,20 @@ def test_control_a_lie_is_found(lie: str) -> None:
         cursor.execute(LIES[lie])
     with pytest.raises((AssertionError, KeyError)):
         truth.check(deployment.pk)
+
+
+def test_a_snapshot_sees_one_moment_and_writes_nothing() -> None:
+    place = Place(simulated(2))
+    deployment = place.deploy()
+    with (
+        pytest.raises(InternalError, match="read-only transaction"),
+        invariants.snapshot(),
+    ):
+        Deployment.objects.update(why="looked at")
+    with invariants.snapshot():
+        before = Deployment.objects.get(pk=deployment.pk).seq
+        Beside(lambda: place.press(deployment, "pause")).get()
+        assert Deployment.objects.get(pk=deployment.pk).seq == before
 
 
 @pytest.mark.parametrize("table", ["plan", "event", "audit"])

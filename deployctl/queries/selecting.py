@@ -37,6 +37,21 @@ def selected(
     return list(chosen.order_by("name").values_list("pk", flat=True))
 
 
+def chosen(application: Application, environment: Environment, where: str) -> list[int]:
+    """Return the targets that a query chooses for a deployment, one at least.
+
+    Raises:
+        ValueError: as `selected`, and if there is none.
+    """
+    ids = selected(application, environment, where)
+    if not ids:
+        raise ValueError(
+            f"No target of {application} in {environment} is like that, so there is"
+            " nothing to plan. Change the query, or leave it empty for the whole fleet."
+        )
+    return ids
+
+
 def fleet(application: Application, environment: Environment) -> QuerySet[Target]:
     """Return all targets of an application in an environment."""
     return Target.objects.filter(

@@ -11,12 +11,11 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from deployctl.models import Application, Environment
 from deployctl.queries import cloning, filtering, fleet, history, sheets
 from deployctl.queries.differences import differences
 from deployctl.queries.planned import planned
+from deployctl.queries.selecting import chosen
 from deployctl.queries.selecting import fleet as fleet_of
-from deployctl.queries.selecting import selected
 from deployctl.services.deployments import deploy
 from deployctl.services.people import NotAllowed
 from deployctl.services.planning import Refused, plan_deployment
@@ -130,17 +129,6 @@ def made(form: DeploymentForm) -> Plan | None:
     except Refused as error:
         form.add_error(None, str(error))
     return None
-
-
-def chosen(application: Application, environment: Environment, where: str) -> list[int]:
-    """Return the targets that a query chooses; raise ValueError if there are none."""
-    ids = selected(application, environment, where)
-    if not ids:
-        raise ValueError(
-            f"No target of {application} in {environment} is like that, so there is"
-            " nothing to plan. Change the query, or leave it empty for the whole fleet."
-        )
-    return ids
 
 
 def shown(

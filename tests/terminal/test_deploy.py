@@ -44,6 +44,22 @@ def test_the_stages_and_warnings_of_a_canary_are_shown(place: Place) -> None:
     assert "Mind this. The first batch is the whole work set" in whole.out
 
 
+def test_only_what_a_query_chooses_is_deployed_to(place: Place) -> None:
+    words = registered(place)
+    said = typed(*words, "--where", "name=t1 | name=t4", "--plan")
+    assert "Rolling: 2 of 2 targets to 2.0" in said.out
+    for query, says in (
+        ("name=nobody", "--where: "),
+        ("zone=", "--where: "),
+        ("(", "--where: "),
+        ("", "--where: "),
+    ):
+        wrong = typed(*words, "--where", query)
+        assert (wrong.code, says in wrong.err) == (1, True), (query, wrong.err)
+        assert "Nothing was started." in wrong.err
+    assert not Deployment.objects.exists()
+
+
 def test_a_plan_for_programs_has_the_hash_that_is_started(place: Place) -> None:
     words = [*registered(place), *QUICK]
     (plan,) = typed(*words, "--plan", "--json").records

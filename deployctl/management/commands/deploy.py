@@ -18,6 +18,8 @@ from deployctl.management.terminal.presses import (
     add_following,
     add_person,
 )
+from deployctl.models import Application, Environment
+from deployctl.queries.selecting import chosen
 from deployctl.services import deployments
 from deployctl.services.people import at_terminal
 from deployctl.services.planning import plan_deployment
@@ -52,6 +54,11 @@ class Command(FollowingCommand):
             help="an option of the strategy, as often as there are; health_.. too",
         )
         parser.add_argument(
+            "--where",
+            metavar="QUERY",
+            help="only targets like that, as 'zone=eu-west & !canary'",
+        )
+        parser.add_argument(
             "--hash", metavar="HASH", help="only if this is the plan, as --plan said"
         )
         only = parser.add_mutually_exclusive_group()
@@ -76,8 +83,9 @@ class Command(FollowingCommand):
         version = finding.version(application, options["version"])
         environment = finding.environment(options["env"])
         place = application, environment, version
+        only = where(*place[:2], options["where"])
         plan = plan_deployment(
-            *place, options["strategy"], typed(options["option"]), target_ids=None
+            *place, options["strategy"], typed(options["option"]), target_ids=only
         )
         refuse_another(plan, options["hash"])
         if options["plan"]:
@@ -110,6 +118,22 @@ class Command(FollowingCommand):
         for line in plans.simulation_lines(plan, run, made):
             self.screen.line(line)
         return Code.DONE
+
+
+def where(
+    application: Application, environment: Environment, query: str | None
+) -> list[int] | None:
+    """Return the targets that a query chooses; None, the whole fleet, without one.
+
+    Raises:
+        Wrong: what is wrong with the query, or that it chooses none.
+    """
+    if query is None:
+        return None
+    try:
+        return chosen(application, environment, query)
+    except ValueError as error:
+        raise Wrong(f"--where: {error}") from None
 
 
 def typed(pairs: Iterable[str]) -> dict[str, Any]:

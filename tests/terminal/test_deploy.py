@@ -232,7 +232,7 @@ def test_what_is_wrong_is_said_and_nothing_is_started(
         (1, "a\nb", "Application has characters"),
         (1, "a\x1b]0;x\x07", "line: a\\x1b]0;x\\x07."),
         (1, "\udcff", "line: \\udcff."),
-        (2, "9.9", "has no version 9.9; there are 2.0. Register it first."),
+        (2, "9.9", "has no version 9.9; there are 2.0. `manage.py version reg"),
         (2, "x" * 5000, "Version has 5,000 characters"),
         (4, "nowhere", "There is no environment nowhere; there are place-"),
         (4, "a\0b", "Env has characters"),

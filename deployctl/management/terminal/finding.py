@@ -57,7 +57,10 @@ def version(of: Application, name: str) -> Version:
     if row is None:
         names = known.filter(withdrawn_at=None).order_by("-pk")
         newest = _there(names.values_list("version", flat=True))
-        raise Wrong(f"{of} has no version {name}; {newest}. Register it first.")
+        raise Wrong(
+            f"{of} has no version {name}; {newest}. `manage.py version register` adds"
+            " one."
+        )
     return row
 
 

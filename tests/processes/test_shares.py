@@ -113,7 +113,8 @@ def test_a_return_ends_with_what_the_configuration_says(
     assert weights(behind) == EVEN
     back = Operation.objects.filter(deployment=deployment, direction="return")
     in_time = list(back.order_by("started_at").values_list("kind", flat=True))
-    assert in_time == ["restore", "restore", "restore", "shift"]
+    # One that was not claimed yet when it halted was not touched.
+    assert in_time in (["restore"] * 2 + ["shift"], ["restore"] * 3 + ["shift"])
     truth.check(deployment.pk)
 
 

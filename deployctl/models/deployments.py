@@ -114,6 +114,13 @@ class Deployment(models.Model):
             ),
             models.Index("environment", F("id").desc(), name="deployment_by_env"),
             models.Index("created_at", name="deployment_by_day"),
+            # The last one of each place, and those of the last day: what pages ask.
+            models.Index(
+                *("application", "environment", F("started_at").desc()),
+                condition=Q(started_at__isnull=False),
+                name="deployment_last_started",
+            ),
+            models.Index("started_at", name="deployment_started"),
             GinIndex(SearchVector("why", config="simple"), name="deployment_why"),
         ]
 

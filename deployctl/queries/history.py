@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from deployctl.models import Deployment
@@ -95,19 +96,30 @@ def why(row: Deployment) -> str:
 
 def waiting_for_people() -> list[dict[str, Any]]:
     """Return what needs somebody: halted at rest, paused, roll backs that failed."""
-    latest = listed(Filters()).filter(
-        Q(state="paused")
-        | Q(state="rolling_back", hold__isnull=False)
-        | Q(state__in=("failed", "rollback_failed"), pk__in=newest_of_each_place())
-    )[:20]
-    return [_need(row) for row in latest]
+    held = listed(Filters()).filter(
+        Q(state="paused") | Q(state="rolling_back", hold__isnull=False)
+    )
+    ended = listed(Filters()).filter(
+        state__in=("failed", "rollback_failed"), pk__in=newest_of_each_place()
+    )
+    # Apart, so that each follows an index: every page asks this.
+    latest = sorted([*held[:20], *ended[:20]], key=lambda row: -row.pk)
+    return [_need(row) for row in latest[:20]]
 
 
-def newest_of_each_place() -> QuerySet[Deployment, int]:
+def newest_of_each_place() -> list[int]:
     """Return the ids of the deployment that started last in each place."""
-    started = Deployment.objects.filter(started_at__isnull=False)
-    newest = started.order_by("application", "environment", "-started_at")
-    return newest.distinct("application", "environment").values_list("pk", flat=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT d.id FROM deployctl_application a
+                 CROSS JOIN deployctl_environment e
+                 CROSS JOIN LATERAL (
+                      SELECT id FROM deployctl_deployment
+                       WHERE application_id = a.id AND environment_id = e.id
+                         AND started_at IS NOT NULL
+                       ORDER BY started_at DESC LIMIT 1) d"""
+        )
+        return [pk for (pk,) in cursor.fetchall()]
 
 
 def _need(row: Any) -> dict[str, Any]:

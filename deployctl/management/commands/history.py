@@ -59,7 +59,7 @@ class Command(TerminalCommand):
         rows = list(listed(filters)[: options["limit"]])
         for row, told in zip(rows, history.lines(rows), strict=True):
             self.screen.record(showing.record(row))
-            self.screen.line(showing.one_line(told))
+            self.screen.row(showing.cells(told))
         return Code.DONE
 
     def _story(self, row: Deployment) -> None:

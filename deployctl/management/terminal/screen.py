@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.management.base import OutputWrapper
@@ -39,6 +39,12 @@ class Screen:
         if not self.is_json:
             self.clear()
             self._write(plain(text) + "\n")
+
+    def row(self, cells: Iterable[str]) -> None:
+        """Print cells as a line with tabs between; a tab within one is an escape."""
+        if not self.is_json:
+            self.clear()
+            self._write("\t".join(map(plain, cells)) + "\n")
 
     def record(self, content: Mapping[str, Any]) -> None:
         """Print an object on a line of its own, if JSON was asked for."""

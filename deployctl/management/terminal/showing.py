@@ -128,17 +128,15 @@ def no_worker() -> str:
     return f"No worker beats{since}: deployments wait. `manage.py worker` starts one."
 
 
-def one_line(told: dict[str, Any]) -> str:
-    """Return a deployment of a list in one line, with tabs between."""
+def cells(told: dict[str, Any]) -> tuple[str, ...]:
+    """Return a deployment of a list, for a line of its own."""
     came = told["from_version"] or "?"
-    return "\t".join(
-        (
-            str(told["id"]),
-            stamp(told["at"]),
-            f"{told['application']} {came} -> {told['to_version']}",
-            str(told["environment"]),
-            told["label"],
-            counted(told["total"]),
-            f"by {told['by']}",
-        )
+    return (
+        str(told["id"]),
+        stamp(told["at"]),
+        f"{told['application']} {came} -> {told['to_version']}",
+        str(told["environment"]),
+        told["label"],
+        counted(told["total"]),
+        f"by {told['by']}",
     )

@@ -6,6 +6,7 @@ What is not there is answered with what is.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -28,8 +29,7 @@ def application(name: str) -> Application:
     """
     row = Application.objects.filter(name=name).first()
     if row is None:
-        names = Application.objects.order_by("name").values_list("name", flat=True)
-        raise Wrong(f"There is no application {name}; {_there(names)}.")
+        raise Wrong(_none("application", name, Application.objects.order_by("name")))
     return row
 
 
@@ -41,9 +41,22 @@ def environment(name: str) -> Environment:
     """
     row = Environment.objects.filter(name=name).first()
     if row is None:
-        names = Environment.objects.order_by("name").values_list("name", flat=True)
-        raise Wrong(f"There is no environment {name}; {_there(names)}.")
+        raise Wrong(_none("environment", name, Environment.objects.order_by("name")))
     return row
+
+
+def place(options: dict[str, Any]) -> tuple[Application, Environment]:
+    """Return where a command acts: its `application` in its `--env`.
+
+    Raises:
+        Wrong: there is none of that name.
+    """
+    return application(options["application"]), environment(options["env"])
+
+
+def _none(noun: str, name: str, rows: QuerySet[Any]) -> str:
+    known = _there(rows.values_list("name", flat=True))
+    return f"There is no {noun} {name}; {known}."
 
 
 def version(of: Application, name: str) -> Version:

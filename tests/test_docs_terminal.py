@@ -19,8 +19,8 @@ from deployctl.services import fleet, versions
 from deployctl.services.claims import Claim
 from strategies.states import OperationState
 from tests.services.hands import Beside, Hands, said
+from tests.support import ROOT
 from tests.support.fleet import person, simulated
-from tests.support.servers import ROOT
 from tests.terminal.typing import typed
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -19,8 +17,8 @@ from deployctl import environment
 from deployctl.launch import Addresses, Places, Postgres, prepare_database
 from deployctl.launch.postgres import FORGETFUL
 from deployctl.launch.roles import OWNER, addresses
+from tests.support import nursery
 
-ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = "template_deployctl"
 # Filled by migrating, and the same ever after; everything else is a test's.
 KEPT = ("django_migrations", "django_content_type", "auth_permission")
@@ -63,11 +61,9 @@ class Server:
 def migrate(to: Addresses, data: Path) -> None:
     """Run `manage.py migrate` on a database, as its owner."""
     given = {"DATABASE_URL": to.app, "DATABASE_OWNER_URL": to.owner}
-    subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity=0"],
-        env={**os.environ, **given, "DATA_DIR": str(data)},
-        check=True,
-    )
+    argv = [nursery.MANAGE, "migrate", "--verbosity=0"]
+    done = nursery.run(argv, env={**os.environ, **given, "DATA_DIR": str(data)})
+    assert done.returncode == 0, done.stderr
 
 
 def make_database(superuser_url: str, name: str = "") -> Addresses:

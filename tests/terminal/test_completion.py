@@ -14,8 +14,8 @@ import pytest
 
 from deployctl.models import Application
 from deployctl.services import versions
+from tests.support import ROOT
 from tests.support.fleet import Place, simulated
-from tests.support.servers import ROOT
 from tests.terminal.typing import typed
 
 pytestmark = pytest.mark.django_db(transaction=True)

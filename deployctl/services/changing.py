@@ -157,7 +157,8 @@ _UPDATE = """
            health = CASE WHEN t.removed_at IS NULL THEN t.health ELSE 'unknown' END,
            looks = CASE WHEN t.removed_at IS NULL THEN t.looks ELSE 0 END,
            looked_at = CASE WHEN t.removed_at IS NULL THEN t.looked_at END,
-           observed_version = CASE WHEN t.removed_at IS NULL THEN t.observed_version END,
+           observed_version = CASE WHEN t.removed_at IS NULL
+                                   THEN t.observed_version END,
            observed_at = CASE WHEN t.removed_at IS NULL THEN t.observed_at END,
            disabled_reason = c.disabled,
            disabled_at = CASE WHEN c.disabled = '' THEN NULL

@@ -1,9 +1,9 @@
 """Processes of ours, forked from one that has done the imports: for tests alone.
 
-A Python of ours spends a second of CPU on importing what others wrote before it does
-anything. The nursery imports that once for each test worker, and forks. It has read no
-setting, made no connection and imported nothing that is tested, so that what it forks
-begins where `python manage.py` does: with an argv, an environment and three files.
+A Python of ours spends a second of CPU on imports before it does anything. The nursery
+imports what others wrote, and the core, once for each test worker, and forks. It has
+read no setting, made no connection and imported nothing of `deployctl`, so that what it
+forks begins where `python manage.py` does: with an argv, an environment, three files.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OTHERS = (
     *("django.contrib.staticfiles.finders", "django.core.handlers.asgi"),
     *("django.core.mail", "django.core.management", "django.db.models"),
     *("django.db.backends.postgresql.base", "django.db.migrations.executor"),
-    *("django.forms", "django.template.loader", "django.urls"),
+    *("django.forms", "django.template.loader", "django.urls", "strategies"),
 )
 _ENDED = struct.Struct("i")
 _MOST_BYTES = 1 << 20

@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 import pytest
 
+import manage
 from tests.support.servers import ROOT
-from tests.terminal.typing import typed
 
 #: Hands words, folder and stdin on, and prints what comes back.
 _ASKS = """#!{python} -SE
@@ -59,6 +59,19 @@ class Typed(NamedTuple):
 
     code: int
     out: str
+
+
+def commanded(argv: list[str]) -> tuple[int, str, str]:
+    """Run `manage.py` here as its own process would; return code, stdout and stderr."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["manage.py", *argv])
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                manage.main()
+            except SystemExit as end:
+                code = int(end.code or 0)
+    return code, out.getvalue(), err.getvalue()
 
 
 class Desk:
@@ -107,8 +120,8 @@ class Desk:
                 patch.chdir(asked["folder"])
                 raw = io.BytesIO(asked["stdin"].encode())
                 patch.setattr(sys, "stdin", io.TextIOWrapper(raw))
-                said = typed(*asked["argv"])
-            line.write(json.dumps(said._asdict()) + "\n")
+                code, out, err = commanded(asked["argv"])
+            line.write(json.dumps({"code": code, "out": out, "err": err}) + "\n")
 
 
 class Terminal:

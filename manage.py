@@ -7,14 +7,21 @@ import os
 import sys
 from pathlib import Path
 
-from django.core.management import execute_from_command_line
+import django
+from django.core.management import ManagementUtility
 
 
 def main() -> None:
     """Run the command named on the command line, from any folder."""
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deployctl.settings")
-    execute_from_command_line(sys.argv)
+    utility = ManagementUtility(sys.argv)
+    if sys.argv[1:2] == ["version"]:
+        # Django keeps this word for its own number; ours has verbs behind it.
+        django.setup()
+        utility.fetch_command("version").run_from_argv(sys.argv)
+    else:
+        utility.execute()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,10 @@ SECRETS_KEY_FILE = Path(
     env.text("DEPLOYCTL_SECRETS_KEY_FILE", str(DATA_DIR / "secrets-key"))
 )
 # Where people find the pages, as https://deploy.example.com: said before a path.
-PUBLIC_URL = env.text("PUBLIC_URL").rstrip("/")
+_SERVED = Places(DATA_DIR).url
+PUBLIC_URL = env.text(
+    "PUBLIC_URL", _SERVED.read_text() if _SERVED.is_file() else ""
+).rstrip("/")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 # -- the application ---------------------------------------------------------------

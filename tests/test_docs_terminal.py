@@ -74,7 +74,7 @@ def outcome(claim: Claim) -> OperationState:
 def test_it_is_typed_and_ends_as_it_says() -> None:
     by = person()
     shop = fleet.add_application("storefront", by=by)
-    where = fleet.add_environment("production", by=by)
+    where = fleet.add_environment("production", by=by, is_production=True)
     eight = simulated(8)
     fleet.add_targets(shop, where, eight, by=by)
     for version in ("1.0", BROKEN):

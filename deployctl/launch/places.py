@@ -43,6 +43,11 @@ class Places:
         return self.data / "secrets-key"
 
     @property
+    def url(self) -> Path:
+        """The file that says where the pages are, while `up` serves them."""
+        return self.data / "url"
+
+    @property
     def sockets(self) -> Path:
         """A folder for PostgreSQL's socket: under DATA_DIR when its path is short.
 

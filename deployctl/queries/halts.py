@@ -9,7 +9,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
 from deployctl.models import Deployment, Event, Operation
-from deployctl.queries.sentences import counted, required_bp, share_left
+from deployctl.queries.sentences import counted, doing, required_bp, share_left
 from deployctl.templatetags.deployctl import percent
 from strategies.messages import Halted
 from strategies.progress import Progress
@@ -40,7 +40,7 @@ def halt(row: Deployment, progress: Progress) -> dict[str, Any] | None:
     record = progress.halt
     if record is None:
         return None
-    evidence = _evidence(row, list(record.positions))
+    evidence = evidence_of(row, record)
     failed = progress.whole.failed
     return {
         "at": _halted_at(row),
@@ -86,7 +86,8 @@ def _halted_at(row: Deployment) -> datetime | None:
 def _lede(row: Deployment, progress: Progress, evidence: list[dict[str, Any]]) -> str:
     whole, version = progress.whole, row.version.version
     if not evidence:
-        return f"{counted(whole.succeeded)} run {version}; nothing more is claimed."
+        run = doing(whole.succeeded, "runs", "run")
+        return f"{run} {version}; nothing more is claimed."
     errors = {entry["error"] for entry in evidence}
     same = " with the same error" if len(evidence) > 1 and len(errors) == 1 else ""
     names = ", ".join(entry["name"] for entry in evidence[:3])
@@ -98,12 +99,13 @@ def _lede(row: Deployment, progress: Progress, evidence: list[dict[str, Any]]) -
     )
 
 
-def _evidence(row: Deployment, positions: list[int]) -> list[dict[str, Any]]:
+def evidence_of(row: Deployment, record: Halted) -> list[dict[str, Any]]:
+    """Return {name, target_id, at, attempts, error, output} of what made it halt."""
     found = (
         Operation.objects.filter(
             deployment_id=row.pk,
             direction=Direction.FORWARD,
-            position__in=positions[:MOST_EVIDENCE],
+            position__in=record.positions[:MOST_EVIDENCE],
         )
         .order_by("ended_at", "position")
         .annotate(name=Coalesce(F("target__name"), Value("the router")))
@@ -173,7 +175,7 @@ def _done(row: Deployment, progress: Progress) -> list[dict[str, Any]]:
         },
         {
             "happened": True,
-            "text": f"{counted(untouched)} were not touched."
+            "text": f"{doing(untouched, 'was', 'were')} not touched."
             if untouched
             else "All targets were touched.",
         },

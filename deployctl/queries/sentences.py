@@ -85,6 +85,11 @@ def counted(count: int, noun: str = "target") -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def doing(count: int, one: str, many: str) -> str:
+    """Return a count of targets with its verb: "1 target was", "2,400 targets were"."""
+    return f"{counted(count)} {one if count == 1 else many}"
+
+
 def _batch(fact: BatchOpened | BatchClosed, told: Told) -> str:
     number = told.numbers.get((fact.step, fact.batch), fact.batch + 1)
     return f"Batch {number} of {len(told.numbers)}"

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from deployctl.models import Deployment
 from deployctl.queries import grid, people, stages
-from deployctl.queries.sentences import counted
+from deployctl.queries.sentences import counted, doing
 from deployctl.queries.traffic import shared
 from deployctl.queries.workers import unserved
 from strategies.progress import Progress
@@ -90,7 +90,8 @@ def _ended(row: Deployment, p: Progress) -> list[dict[str, str]]:
         restored = back.succeeded + back.skipped
         lines.append(("Restored", f"{restored:,} of {back.total:,} touched targets."))
     else:
-        lines.append((version, f"{counted(on)} run it."))
+        lines.append((version, f"{doing(on, 'runs', 'run')} it."))
     if whole.pending:
-        lines.append(("Untouched", f"{counted(whole.pending)} were never claimed."))
+        were = doing(whole.pending, "was", "were")
+        lines.append(("Untouched", f"{were} never claimed."))
     return [{"when": when, "what": what} for when, what in lines]

@@ -64,9 +64,31 @@ def driver_digest(driver: str, address: str, settings: Mapping[str, Any]) -> str
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
+def check_name(name: str) -> None:
+    """Refuse what cannot be typed, or would be taken for something else.
+
+    Raises:
+        ValueError: a whole sentence.
+    """
+    if not 1 <= len(name) <= 128 or name != name.strip() or not name.isprintable():
+        raise ValueError(
+            "A name is one line of 1 to 128 characters, without blanks around it."
+        )
+    if name.startswith("-"):
+        raise ValueError("A name that begins with - would be taken for an option.")
+    if name.isdigit():
+        raise ValueError("A name of digits alone would be taken for a number.")
+
+
 def add_application(name: str, *, by: Actor) -> Application:
-    """Add an application, or return the one of that name."""
+    """Add an application, or return the one of that name.
+
+    Raises:
+        NotAllowed: if this person may not.
+        ValueError: it cannot be called so; nothing was stored.
+    """
     require(by, "add applications", "every environment")
+    check_name(name)
     with transaction.atomic():
         row, made = Application.objects.get_or_create(name=name)
         if made:
@@ -77,8 +99,14 @@ def add_application(name: str, *, by: Actor) -> Application:
 def add_environment(
     name: str, *, by: Actor, is_production: bool = False
 ) -> Environment:
-    """Add an environment, or return the one of that name."""
+    """Add an environment, or return the one of that name as it is.
+
+    Raises:
+        NotAllowed: if this person may not.
+        ValueError: it cannot be called so; nothing was stored.
+    """
     require(by, "add environments", name)
+    check_name(name)
     with transaction.atomic():
         row, made = Environment.objects.get_or_create(
             name=name, defaults={"is_production": is_production}

@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from deployctl.inventories import formats
-from deployctl.queries import exported, fleet
+from deployctl.queries import exported, fleet, places
 from deployctl.services import importing
 from deployctl.services.changing import Moved
 from deployctl.services.fleet import InUse
@@ -107,7 +107,12 @@ def shown(
     request: HttpRequest, form: ImportForm, found: dict[str, Any], status: int = 200
 ) -> HttpResponse:
     """Show the form with what was found."""
-    context = {**found, "form": form, "may_act": by(request).may_act}
+    context = {
+        **found,
+        "form": form,
+        "may_act": by(request).may_act,
+        "nowhere": places.is_empty(),
+    }
     return render(request, "targets/import.html", context, status=status)
 
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from deployctl.queries import filtering, fleet, history, slots, versions, workers
+from deployctl.queries import (
+    filtering,
+    fleet,
+    history,
+    places,
+    slots,
+    versions,
+    workers,
+)
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -34,20 +43,35 @@ def checklist() -> list[dict[str, Any]]:
     """Return the first steps of a new house, until the first deployment."""
     if filtering.listed(filtering.Filters()).exists():
         return []
-    has_targets = fleet.listed(fleet.Filters()).exists()
-    has_versions = versions.listed().exists()
-    new = reverse("deployment-new")
-    return [
-        _step(has_targets, "Have targets: instances of an application", "", ""),
+    has_place = not places.is_empty()
+    steps = [
         _step(
-            has_versions,
+            has_place,
+            "Add an application and an environment",
+            typed=["application add NAME", "environment add NAME"],
+        ),
+        _step(
+            fleet.listed(fleet.Filters()).exists(),
+            "Have targets: instances of an application",
+            reverse("target-import") if has_place else "",
+            "Import them",
+        ),
+        _step(
+            versions.listed().exists(),
             "Register a version of it",
-            reverse("version-list"),
+            reverse("version-list") if has_place else "",
             "Register",
         ),
-        _step(False, "Plan the first deployment and look at it", new, "Plan it"),
+    ]
+    ready = all(step["done"] for step in steps)
+    plan = reverse("deployment-new") if ready else ""
+    return [
+        *steps,
+        _step(False, "Plan the first deployment and look at it", plan, "Plan it"),
     ]
 
 
-def _step(done: bool, text: str, url: str, action: str) -> dict[str, Any]:
-    return {"done": done, "text": text, "url": url, "action": action}
+def _step(
+    done: bool, text: str, url: str = "", action: str = "", *, typed: Sequence[str] = ()
+) -> dict[str, Any]:
+    return {"done": done, "text": text, "url": url, "action": action, "typed": typed}

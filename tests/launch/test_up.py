@@ -143,6 +143,21 @@ def start(data: Path) -> Iterator[Callable[..., Up]]:
     assert until(lambda: not any(each.pids() for each in started)), "left running"
 
 
+def served(data: Path) -> str:
+    """Return what settings say before a path, for commands on that DATA_DIR."""
+    asked = "from deployctl.settings import PUBLIC_URL; print(PUBLIC_URL)"
+    clean = {k: v for k, v in os.environ.items() if k != "PUBLIC_URL"}
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        env={**clean, "DATA_DIR": str(data)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
 def ignore_interrupts() -> None:
     """What a shell without job control does to its background jobs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -156,8 +171,11 @@ def test_it_starts_everything_and_a_signal_stops_everything(
     up.says(f"deployctl is at http://127.0.0.1:{up.port}/")
     assert up.answers()
     assert up.said.read_text().count(PASSWORD) == 1
+    # Commands in other terminals read where that is, as long as it is so.
+    assert served(up.data) == f"http://127.0.0.1:{up.port}"
     up.process.send_signal(number)
     assert up.process.wait(30) == 0
+    assert served(up.data) == ""
     assert up.pids() == []
 
 

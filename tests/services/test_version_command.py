@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 
+import manage
 from deployctl.models import Audit, Version
 from tests.support.fleet import Place, simulated
 from tests.terminal.typing import typed
@@ -162,3 +164,14 @@ def test_a_thousand_wrong_ones_are_not_all_said(place: Place, tmp_path: Path) ->
     file.write_text(json.dumps([None] * 1000))
     with pytest.raises(CommandError, match="and 980 more"):
         said("import", str(file), "--by", "ana")
+
+
+def test_it_is_found_on_the_command_line(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Django has a word of that name, which says its own number."""
+    name = place.application.name
+    said("register", name, "2.0", "--by", "ana")
+    monkeypatch.setattr(sys, "argv", ["manage.py", "version", "list", name])
+    manage.main()
+    assert capsys.readouterr().out == f"{name} 2.0: runs nowhere.\n"

@@ -10,6 +10,7 @@ from deployctl.models import Audit, Command, Deployment, Plan, Target, Version
 from deployctl.services import versions
 from strategies.states import OperationState
 from tests.services.hands import Hands
+from tests.services.hands import said as report
 from tests.support.fleet import Place, person, reached, simulated
 from tests.terminal.typing import QUICK, beside, newest, registered, typed, worked
 
@@ -128,6 +129,22 @@ def test_a_failure_is_another_code_and_says_why(place: Place) -> None:
     assert f"Deployment {row.pk}: halted after" in said.out
     assert "Halted: 1 failed, 0 tolerated, of 6" in said.out
     assert f"`manage.py rollback {row.pk}` or `manage.py retry {row.pk}`" in said.out
+
+
+def test_what_a_target_said_is_told_and_moves_no_cursor(place: Place) -> None:
+    row = place.deploy("2.0", batch_size=2, max_failures=0)
+    hands = Hands(row)
+    claims = hands.claims()
+    error = "deadline: 404 \x1b[2J" + "x" * 500 + "\nmore of it"
+    hands.flush(*(report(c, OperationState.FAILED, error=error) for c in claims))
+    out = typed("status", row.pk).out
+    assert "  Halted: 1 failed, 0 tolerated, of 6\n" in out
+    (line,) = [each for each in out.splitlines() if each.startswith("  t0: ")]
+    assert line.startswith(r"  t0: deadline: 404 \x1b[2J")
+    assert len(line) < 180
+    assert "more of it" not in out
+    assert "  and 1 target more failed; its room has all\n" in out
+    assert "  Untouched: 4 targets were never claimed.\n" in out
 
 
 def test_one_that_rolls_back_by_itself_is_not_as_asked(place: Place) -> None:

@@ -79,7 +79,11 @@ class Command(BaseCommand):
             owner = {"DATABASE_OWNER_URL": addresses.owner} if step == 0 else {}
             supervisor.run_once(manage(command), {**supervisor.environment, **owner})
         supervisor.keep(children(demo=demo, workers=worker_count()))
-        supervisor.run(Announcement(host, port, self.say))
+        announcement = Announcement(host, port, places.url, self.say)
+        try:
+            supervisor.run(announcement)
+        finally:
+            places.url.unlink(missing_ok=True)
 
     def find_database(self, supervisor: Supervisor, places: Places) -> Addresses:
         """The database that was given, or an embedded one, which is started."""
@@ -98,10 +102,13 @@ class Command(BaseCommand):
 
 
 class Announcement:
-    """Says once, when the server answers, where it is and how to sign in."""
+    """Says once, when the server answers, where it is and how to sign in.
 
-    def __init__(self, host: str, port: int, say: Any) -> None:
-        self.host, self.port, self.say = host, port, say
+    It is written into `file` too, so that commands in other terminals can say it.
+    """
+
+    def __init__(self, host: str, port: int, file: Path, say: Any) -> None:
+        self.host, self.port, self.file, self.say = host, port, file, say
         self.said = False
 
     def __call__(self) -> None:
@@ -113,8 +120,11 @@ class Announcement:
         except OSError:
             return
         self.said = True
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        url = f"http://{name}:{self.port}/"
+        self.file.write_text(url)
         self.say(
-            f"deployctl is at http://{self.host}:{self.port}/\n"
+            f"deployctl is at {url}\n"
             "Sign in as admin; its password was printed at the first start, and\n"
             f"`{sys.executable} {manage_py()} changepassword admin` sets another.\n"
             "Ctrl-C stops everything."

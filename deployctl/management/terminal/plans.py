@@ -10,7 +10,7 @@ from typing import Any
 from deployctl.models import Target
 from deployctl.models.fleet import Health
 from deployctl.queries.planned import planned
-from deployctl.queries.sentences import counted, halt_words
+from deployctl.queries.sentences import counted, doing, halt_words
 from deployctl.templatetags.deployctl import duration, percent
 from strategies import Between, Fault, Plan, Simulated, World, simulate, wire
 from strategies.preview import preview
@@ -138,7 +138,7 @@ def simulation_lines(plan: Plan, run: Simulated, made: Made) -> Iterator[str]:
     share = percent(BASIS_POINTS * run.touched // max(1, plan.course.selected))
     state = run.state.value.replace("_", " ")
     yield (
-        f"If {made.broken.written()} of the targets break, and a change takes"
+        f"If it breaks {made.broken.written()} of the targets, and a change takes"
         f" {duration(made.takes_seconds)}: {state} after"
         f" {duration(run.duration_seconds)}."
     )
@@ -147,6 +147,7 @@ def simulation_lines(plan: Plan, run: Simulated, made: Made) -> Iterator[str]:
         yield f"{why}, after {duration(run.halted_at_seconds)}."
     yield (
         f"It touches {counted(run.touched)}, {share} of those selected, at most"
-        f" {run.most_open:,} at once; {counted(run.left)} stay touched at its end."
+        f" {run.most_open:,} at once; "
+        f"{doing(run.left, 'stays', 'stay')} touched at its end."
     )
     yield f"Plan {plan.hash}"

@@ -10,16 +10,21 @@ from django.conf import settings
 from django.urls import reverse
 
 from deployctl.models import Deployment
-from deployctl.queries import history
+from deployctl.queries import halts
 from deployctl.queries.counters import counters
 from deployctl.queries.glances import glance, waits_for
 from deployctl.queries.plans import progress_of
 from deployctl.queries.sentences import counted
 from deployctl.queries.upcoming import upcoming
 from deployctl.queries.workers import pulse
+from deployctl.templatetags.deployctl import middle
+from strategies.progress import Progress
 from strategies.states import State
 
 _BAR = 20
+#: So many targets are told of that made it halt.
+_MOST_EVIDENCE = 3
+_MOST_CHARACTERS = 160
 
 
 def address(row: Deployment) -> str:
@@ -42,13 +47,34 @@ def lines(row: Deployment) -> Iterator[str]:
     p = progress_of(row)
     stands = glance(row)
     yield f"{title(row)}, {row.strategy.replace('_', '-')}, by {row.created_by}"
-    yield f"  {stands['label']}" + (f": {stands['why']}" if stands["why"] else "")
+    why = _why(stands)
+    yield f"  {stands['label']}" + (f": {why}" if why else "")
     yield f"  {_counts(row)}"
+    yield from _evidence(row, p)
     for following in upcoming(row, p):
         yield f"  {following['when']}: {following['what']}"
     for hint in hints(row):
         yield f"  {hint}"
     yield f"  {address(row)}"
+
+
+def _why(stands: dict[str, Any]) -> str:
+    """Return why it stands so, without what its label says already."""
+    why, label = stands["why"], stands["label"]
+    return "" if why == label else str(why).removeprefix(f"{label}: ")
+
+
+def _evidence(row: Deployment, p: Progress) -> Iterator[str]:
+    """Yield what the targets said that made it halt, a line for each of the first."""
+    if p.halt is None:
+        return
+    shown = halts.evidence_of(row, p.halt)[:_MOST_EVIDENCE]
+    for said in shown:
+        first, _, _ = said["error"].partition("\n")
+        yield f"  {said['name']}: {middle(first, _MOST_CHARACTERS)}"
+    left = p.whole.failed - len(shown)
+    if left > 0:
+        yield f"  and {counted(left)} more failed; its room has all"
 
 
 def _counts(row: Deployment) -> str:
@@ -98,11 +124,12 @@ def ended(row: Deployment) -> Iterator[str]:
     took = ""
     if row.rested_at and row.started_at:
         took = f" after {(row.rested_at - row.started_at).total_seconds():,.0f} s"
-    why = history.why(row)
+    why, p = _why(stands), progress_of(row)
     yield f"Deployment {row.pk}: {stands['label'].lower()}{took}" + (
-        f". {why}." if why and why != stands["label"] else "."
+        f". {why}." if why else "."
     )
-    for what in upcoming(row, progress_of(row)):
+    yield from _evidence(row, p)
+    for what in upcoming(row, p):
         yield f"  {what['when']}: {what['what']}"
     for hint in hints(row):
         yield f"  {hint}"

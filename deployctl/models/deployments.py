@@ -236,6 +236,23 @@ class Event(models.Model):
         return f"{self.deployment_id}/{self.seq} {self.kind}"
 
 
+class Zones(models.Model):
+    """In which zone each target of a deployment stood when it started; insert only.
+
+    `places` has a byte for each position, in plan order: the number of its zone in
+    `names`.
+    """
+
+    deployment = models.OneToOneField(
+        Deployment, models.PROTECT, primary_key=True, related_name="zones"
+    )
+    names = models.JSONField()
+    places = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"zones of deployment {self.deployment_id}"
+
+
 class Command(models.Model):
     """What was asked under an idempotency key, and the first answer to it."""
 

@@ -93,14 +93,14 @@ def test_a_frame_leads_from_any_seq_to_the_rows(place: Place) -> None:
 def test_before_the_start_all_wait(place: Place) -> None:
     deployment = place.prepare()
     assert letters(deployment) == "p" * 8
-    context = room.page(deployment.pk)
+    context = room.page(room.deployment(deployment.pk))
     assert len(context["grid"]["cells"]) == 8
     assert context["deployment"]["label"] == "Not started"
 
 
 def test_a_large_grid_is_one_text(db: None) -> None:
     large = Place(simulated(grid.MOST_CELLS + 1))
-    context = room.page(large.deploy(batch_size="10%").pk)
+    context = room.page(large.deploy(batch_size="10%"))
     assert len(context["grid"]["states"]) == grid.MOST_CELLS + 1
     sizes = [int(size) for size in context["grid"]["batch_sizes"].split(",")]
     assert sum(sizes) == grid.MOST_CELLS + 1
@@ -113,7 +113,7 @@ def test_a_room_asks_as_often_however_large_the_fleet(
 ) -> None:
     deployment = Place(simulated(count)).deploy(batch_size="25%")
     with django_assert_max_num_queries(20):  # type: ignore[operator]
-        room.page(deployment.pk)
+        room.page(room.deployment(deployment.pk))
 
 
 def test_a_halt_is_explained_by_its_numbers(place: Place) -> None:

@@ -13,7 +13,7 @@ from strategies.progress import Progress
 from strategies.steps import Deploy, Shift, Verify
 
 #: No page shows more; a plan with more batches shows those around the open one.
-MOST_ROWS = 400
+MOST_ROWS = 100
 #: To so many rows a table with names is shown.
 MOST_NAMED = 12
 
@@ -46,7 +46,10 @@ def batches(row: Deployment, progress: Progress, states: str) -> dict[str, Any]:
         if isinstance(step, Deploy | Verify)
     }
     letters = dict(zip(steps, looks.counted(states, steps.values()), strict=True))
-    return {"says": _says(progress, now), "rows": rows, "letters": letters}
+    says = _says(progress, now)
+    if len(shown) < len(spans):
+        says += f"; {first + 1:,} to {first + len(shown):,} are shown"
+    return {"says": says, "rows": rows, "letters": letters}
 
 
 def _took(row: Deployment) -> dict[tuple[int, int], float | None]:

@@ -17,6 +17,7 @@ register = template.Library()
 
 NBSP = "\u00a0"
 BAR_UNITS = 1000
+PERCENT = BAR_UNITS / 100
 LEAST_BAR = 8
 
 
@@ -241,20 +242,15 @@ def thin_stack(parts: Iterable[Mapping[str, Any]], total: int) -> SafeString:
 def _stack(css: str, parts: Iterable[Mapping[str, Any]], total: int) -> SafeString:
     # Not a template: a room has hundreds, and they took half of its time.
     rectangles = format_html_join(
-        "", '<rect class="{}" x="{}" width="{}" height="1"/>', _bars(parts, total)
+        "", '<rect class="{}" x="{}%" width="{}%" height="100%"/>', _bars(parts, total)
     )
-    return format_html(
-        '<svg class="{}" viewBox="0 0 1000 1" preserveAspectRatio="none"'
-        ' aria-hidden="true">{}</svg>',
-        css,
-        rectangles,
-    )
+    return format_html('<svg class="{}" aria-hidden="true">{}</svg>', css, rectangles)
 
 
 def _bars(
     parts: Iterable[Mapping[str, Any]], total: int
-) -> Iterator[tuple[str, int, int]]:
-    """Yield (css, x, width) of each rectangle of a bar."""
+) -> Iterator[tuple[str, str, str]]:
+    """Yield (css, x, width) of each rectangle of a bar, in percent of it."""
     counted_parts = [(p["css"], int(p["count"])) for p in parts if p["count"]]
     if not counted_parts or total <= 0:
         return
@@ -264,7 +260,7 @@ def _bars(
         widths[widths.index(max(widths))] -= over
     at = 0
     for (css, _), width in zip(counted_parts, widths, strict=True):
-        yield css, at, width
+        yield css, f"{at / PERCENT:g}", f"{width / PERCENT:g}"
         at += width
 
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from deployctl.models.audit import Audit
-from deployctl.models.deployments import Command, Deployment, Event, Operation, Plan
+from deployctl.models.deployments import (
+    Command,
+    Deployment,
+    Event,
+    Operation,
+    Plan,
+    Zones,
+)
 from deployctl.models.fleet import (
     Application,
     Environment,
@@ -32,4 +39,5 @@ __all__ = [
     "Target",
     "Version",
     "Worker",
+    "Zones",
 ]

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from deployctl.models import Application, Command, Deployment, Environment, Version
 from deployctl.queries.plans import plan_of
-from deployctl.services import audit, journal, planning, plans, starting
+from deployctl.services import audit, journal, planning, plans, starting, zones
 from deployctl.services.people import Actor, NotAllowed, require
 from deployctl.services.planning import Refused
 from deployctl.services.replies import KeyReused
@@ -173,6 +173,7 @@ def start_deployment(deployment_id: int, *, by: Actor) -> Deployment:
             plan = plan_of(turn.row)
             chosen = starting.as_planned(turn, plan)
             starting.write_operations(turn, plan)
+            zones.keep(turn.id, plan, chosen)
             turn.by = by
             available = starting.available(plan, chosen)
             turn.fold(Started(available=available, by=by.label))

@@ -17,8 +17,8 @@ from deployctl.services.planning import (
     named,
     refuse_unresolved,
     refuse_withdrawn,
-    running_version,
 )
+from deployctl.services.sights import running_version
 from deployctl.services.turn import Turn
 from strategies import Plan
 from strategies.plan import PlannedTarget

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import Product
-from tests.support.servers import ROOT
+from tests.support import nursery
 
 MANY = 10_000
 #: Milliseconds from which on a task keeps people waiting.
@@ -37,17 +35,14 @@ def import_fleet(product: Product, application: str, environment: str) -> None:
         wrong = '"[""1.1.0""]"' if n % BROKEN == BROKEN - 1 else "[]"
         zone = ZONES[n % len(ZONES)]
         rows.append(f"big-{n:05},simulated,1.0.0,{zone},1.0.0,{wrong}")
-    command = ["import_targets", application, "-", f"--env={environment}"]
-    subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), *command, "--format=csv"],
-        env={
-            **{k: v for k, v in os.environ.items() if not k.startswith("DATABASE_")},
-            "DATA_DIR": str(product.data),
-        },
-        input="\n".join(rows).encode(),
-        check=True,
-        capture_output=True,
+    words = "import_targets", "--format=csv"
+    given = {k: v for k, v in os.environ.items() if not k.startswith("DATABASE_")}
+    done = nursery.run(
+        [nursery.MANAGE, *words, application, "-", f"--env={environment}"],
+        env={**given, "DATA_DIR": str(product.data)},
+        given="\n".join(rows),
     )
+    assert done.returncode == 0, done.stderr
 
 
 @contextmanager

@@ -9,47 +9,44 @@ from django.core.management.base import CommandParser
 
 from deployctl.engine import routers as kinds
 from deployctl.management.terminal import finding
-from deployctl.management.terminal.base import TerminalCommand, Wrong
-from deployctl.management.terminal.codes import Code
+from deployctl.management.terminal.base import Wrong
 from deployctl.management.terminal.files import read_json
+from deployctl.management.terminal.nouns import NounCommand
 from deployctl.models import Router
 from deployctl.services import routers
 from deployctl.services.people import at_terminal
 
 
-class Command(TerminalCommand):
+class Command(NounCommand):
     """Routers. Settings are JSON, from a file or from stdin; secrets only by name."""
 
     help = "Say or set what leads an application's traffic in an environment."
     mistakes = (ValueError,)
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        """One verb, and where."""
-        verbs = parser.add_subparsers(dest="verb", required=True)
-        listed = verbs.add_parser("list", help="Say what leads traffic, and where to.")
-        super().add_arguments(listed)
-        one = verbs.add_parser("set", help="Add the router of a place, or change it.")
-        super().add_arguments(one)
-        one.add_argument("application")
-        one.add_argument("--env", required=True, help="the environment")
-        one.add_argument("--by", help="who you are, if not by your login's name")
-        one.add_argument("--kind", required=True, choices=kinds.kinds())
-        one.add_argument(
+    verbs = {
+        "list": "Say what leads traffic, and where to.",
+        "set": "Add the router of a place, or change it.",
+    }
+
+    def add_words(self, verb: str, parser: CommandParser) -> None:
+        """Add where, and what leads traffic there."""
+        if verb != "set":
+            return
+        parser.add_argument("application")
+        parser.add_argument("--env", required=True, help="the environment")
+        parser.add_argument("--by", help="who you are, if not by your login's name")
+        parser.add_argument("--kind", required=True, choices=kinds.kinds())
+        parser.add_argument(
             "--slots",
             default="",
             help="two names, as blue,green; left out where it shares traffic",
         )
-        one.add_argument(
+        parser.add_argument(
             "--settings",
             default="-",
             metavar="FILE",
             help="a JSON object; left out, or -, it is read from stdin",
         )
-
-    def act(self, options: dict[str, Any]) -> Code:
-        """Do it."""
-        (self.set if options["verb"] == "set" else self.list)(options)
-        return Code.DONE
 
     def list(self, options: dict[str, Any]) -> None:
         """Print a line for each router."""

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from deployctl.management.terminal import finding, showing
-from deployctl.management.terminal.base import TerminalCommand, Wrong
-from deployctl.management.terminal.codes import Code
+from deployctl.management.terminal.base import Wrong
+from deployctl.management.terminal.nouns import NounCommand
 from deployctl.management.terminal.screen import plain
 from deployctl.models import Environment, Secret
 from deployctl.queries import secrets as queries
@@ -19,41 +19,26 @@ from deployctl.services.people import at_terminal
 from deployctl.services.sealing import NoKey
 
 
-class Command(TerminalCommand):
+class Command(NounCommand):
     """Secrets of drivers. A value comes from stdin or is asked for, never from argv."""
 
     help = "Set, list, remove and rotate the secrets that targets and routers name."
-    complete = (*TerminalCommand.complete, NoKey, secrets.Refused)
+    complete = (*NounCommand.complete, NoKey, secrets.Refused)
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        """One verb, and what it is about."""
-        verbs = parser.add_subparsers(dest="verb", required=True)
-        for verb, text in (
-            ("set", "Set a secret; its value is read from stdin, or asked for."),
-            ("remove", "Remove a secret that no target or router names."),
-        ):
-            one = verbs.add_parser(verb, help=text)
-            super().add_arguments(one)
-            one.add_argument("name")
-            one.add_argument("--by", help="who you are, if not by your login's name")
-            one.add_argument("--env", help="of this environment; left out: of all")
-        listed = verbs.add_parser(
-            "list", help="Say which secrets are set, and never a value."
-        )
-        super().add_arguments(listed)
-        rotate = verbs.add_parser("rotate", help="Seal all with the newest key.")
-        super().add_arguments(rotate)
-        rotate.add_argument("--by", help="who you are")
+    verbs = {
+        "set": "Set a secret; its value is read from stdin, or asked for.",
+        "remove": "Remove a secret that no target or router names.",
+        "list": "Say which secrets are set, and never a value.",
+        "rotate": "Seal all with the newest key.",
+    }
 
-    def act(self, options: dict[str, Any]) -> Code:
-        """Do it."""
-        verb = {
-            "set": self.set,
-            "list": self.list,
-            "remove": self.remove,
-            "rotate": self.rotate,
-        }[options["verb"]]
-        return verb(options) or Code.DONE
+    def add_words(self, verb: str, parser: CommandParser) -> None:
+        """Add which secret, and whose; a value is no word."""
+        if verb != "list":
+            parser.add_argument("--by", help="who you are, if not by your login's name")
+        if verb in ("set", "remove"):
+            parser.add_argument("name")
+            parser.add_argument("--env", help="of this environment; left out: of all")
 
     def set(self, options: dict[str, Any]) -> None:
         """Read the value, and set it."""
@@ -83,15 +68,14 @@ class Command(TerminalCommand):
         self.screen.record({"name": name, "environment": env, "removed": there})
         self.screen.line(f"{name} {said} for {where(environment)}.")
 
-    def rotate(self, options: dict[str, Any]) -> Code:
+    def rotate(self, options: dict[str, Any]) -> None:
         """Seal anew, and fail when anything had to be left."""
         done = secrets.rotate(by=at_terminal(options["by"]))
         self.screen.record({"sealed": done.count, "left": done.left})
         self.screen.line(f"{done.count} sealed with the newest key.")
-        if not done.left:
-            return Code.DONE
-        said = (f"{len(done.left)} left as they were:", *map(plain, done.left))
-        raise CommandError("\n".join(said))
+        if done.left:
+            said = (f"{len(done.left)} left as they were:", *map(plain, done.left))
+            raise CommandError("\n".join(said))
 
 
 def named(options: dict[str, Any]) -> Environment | None:

@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from deployctl.management.terminal import finding
-from deployctl.management.terminal.base import TerminalCommand, Wrong
-from deployctl.management.terminal.codes import Code
+from deployctl.management.terminal.base import Wrong
 from deployctl.management.terminal.files import read_json
+from deployctl.management.terminal.nouns import NounCommand
 from deployctl.models import Application, Version
 from deployctl.queries import versions as queries
 from deployctl.services import versions
@@ -23,52 +23,36 @@ LONGEST_REASON = 1000
 MOST_SAID = 20
 
 
-class Command(TerminalCommand):
+class Command(NounCommand):
     """Versions, one by one or from a file of JSON, all of it or nothing."""
 
     help = "Register, list and withdraw the versions of applications."
     mistakes = (ValueError,)
     prose = frozenset({"notes", "reason"})
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        """One verb, and what it is about."""
-        verbs = parser.add_subparsers(dest="verb", required=True)
-        for verb, text in (
-            ("register", "Register a version; one that is there stays as it is."),
-            ("withdraw", "Withdraw a version, so that no deployment of it starts."),
-        ):
-            one = verbs.add_parser(verb, help=text)
-            super().add_arguments(one)
-            one.add_argument("application")
-            one.add_argument("version")
-            one.add_argument("--by", help="who you are, if not by your login's name")
-            if verb == "withdraw":
-                one.add_argument("--reason", required=True, help="why; people see it")
-            else:
-                for name in LONGEST:
-                    one.add_argument(f"--{name}", default="")
-        file = verbs.add_parser(
-            "import", help="Register all that a file lists, or nothing of it."
-        )
-        super().add_arguments(file)
-        file.add_argument("file", help="a JSON list of objects; - for stdin")
-        file.add_argument("--by", help="who you are, if not by your login's name")
-        listed = verbs.add_parser(
-            "list", help="Say which there are, and where they run."
-        )
-        super().add_arguments(listed)
-        listed.add_argument("application", nargs="?", default="")
+    verbs = {
+        "register": "Register a version; one that is there stays as it is.",
+        "withdraw": "Withdraw a version, so that no deployment of it starts.",
+        "import": "Register all that a file lists, or nothing of it.",
+        "list": "Say which there are, and where they run.",
+    }
 
-    def act(self, options: dict[str, Any]) -> Code:
-        """Do it."""
-        verb = {
-            "register": self.register,
-            "withdraw": self.withdraw,
-            "import": self.read,
-            "list": self.list,
-        }[options["verb"]]
-        verb(options)
-        return Code.DONE
+    def add_words(self, verb: str, parser: CommandParser) -> None:
+        """Add which version, and what is said of it."""
+        if verb == "list":
+            parser.add_argument("application", nargs="?", default="")
+            return
+        if verb == "import":
+            parser.add_argument("file", help="a JSON list of objects; - for stdin")
+        else:
+            parser.add_argument("application")
+            parser.add_argument("version")
+        parser.add_argument("--by", help="who you are, if not by your login's name")
+        if verb == "withdraw":
+            parser.add_argument("--reason", required=True, help="why; people see it")
+        if verb == "register":
+            for name in LONGEST:
+                parser.add_argument(f"--{name}", default="")
 
     def register(self, options: dict[str, Any]) -> None:
         """Register one."""
@@ -95,7 +79,7 @@ class Command(TerminalCommand):
             f"{row.application} {row} is withdrawn: {row.withdrawn_reason}"
         )
 
-    def read(self, options: dict[str, Any]) -> None:
+    def import_(self, options: dict[str, Any]) -> None:
         """Register all that a file lists."""
         listed = read_json(options["file"])
         if not isinstance(listed, list):

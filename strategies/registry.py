@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
-from strategies.base import DeploymentStrategy
+from strategies.base import CALLBACKS, DeploymentStrategy
 from strategies.blue_green import BlueGreenDeployment
 from strategies.canary import CanaryDeployment
 from strategies.errors import InvalidOptions
+from strategies.explained import Explained, explained
 from strategies.health import Health
 from strategies.options import truth
 from strategies.rolling import RollingDeployment
@@ -77,6 +78,23 @@ def attended_options(name: str) -> dict[str, Any]:
     """Return the options of a strategy that differ where people watch and decide."""
     strategy = _STRATEGIES.get(name)
     return dict(strategy.attended) if strategy else {}
+
+
+def explained_options(name: str) -> dict[str, Explained]:
+    """Return what each option of a strategy does where people watch and decide.
+
+    The settings of the health rule are among them, as `health_interval_seconds`. What
+    only the library calls is not; an unknown strategy has none.
+    """
+    strategy = _STRATEGIES.get(name)
+    if strategy is None:
+        return {}
+    own = explained(strategy, strategy.attended)
+    health = {f"health_{key}": each for key, each in explained(Health).items()}
+    return {
+        **{key: own[key] for key in own if key not in ("health", *CALLBACKS)},
+        **{key: replace(each, name=key) for key, each in health.items()},
+    }
 
 
 def health_from(values: object) -> Health:

@@ -11,6 +11,7 @@ from deployctl.queries.expression import MOST_CHARS
 from deployctl.queries.routers import why_no_switch
 from deployctl.queries.selecting import saved
 from strategies import InvalidOptions
+from strategies.registry import explained_options
 
 ON_FAILURE = (
     ("", "As usual"),
@@ -41,6 +42,33 @@ COMMON = ("min_healthy", "on_failure", "parallelism", "retries")
 _YES_NO = (("", "No"), ("yes", "Yes"))
 #: The prefix of fields that are settings of the health rule.
 HEALTH = "health_"
+
+
+def explanation(name: str, field: forms.Field) -> str:
+    """Return what an option does and what it is when it is left open; "" for others.
+
+    The words are those of the option itself, so that they are the same everywhere.
+    """
+    told = {
+        strategy: options[name]
+        for strategy, own in OWN.items()
+        if name in (*own, *COMMON) or name.startswith(HEALTH)
+        if name in (options := explained_options(strategy))
+    }
+    if not told:
+        return ""
+    first, *others = told.items()
+    text, default = first[1].text, first[1].default
+    if default in ("", "no"):  # The text says it, or the choice itself does.
+        return text
+    differ = [
+        f", {strategy.replace('_', '-')} {each.default}"
+        for strategy, each in others
+        if each.default != default
+    ]
+    lead = "As usual" if isinstance(field, forms.ChoiceField) else "Empty"
+    usual = f"{lead}: {default}".replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{text} {usual}{''.join(differ)}."
 
 
 class Text(forms.CharField):
@@ -74,59 +102,31 @@ class DeploymentForm(forms.Form):
     strategy = forms.ChoiceField(
         choices=STRATEGIES, initial=USUAL, required=False, label="Strategy"
     )
-    stages = Text(
-        initial="10, 25, 50, 100",
-        label="Stages, %",
-        help_text="Of the targets that need the change; the last is 100.",
-    )
-    stage_duration_seconds = Text(
-        initial="60", label="Bake after each, s", help_text="Watched all the time."
-    )
-    success_threshold = Text(
-        initial="95%", label="Must succeed", help_text="Of each stage, and so far."
-    )
+    stages = Text(initial="10, 25, 50, 100", label="Stages, %")
+    stage_duration_seconds = Text(initial="60", label="Bake after each, s")
+    success_threshold = Text(initial="95%", label="Must succeed")
     gates = forms.ChoiceField(
         choices=_YES_NO, required=False, label="Ask a person after each stage"
     )
-    gate_limit_seconds = Text(
-        label="A person has, s", help_text="Empty: no limit. Then it halts."
-    )
-    traffic_shares = Text(
-        label="Traffic of each, %",
-        help_text="As 5, 15, 40: one for each stage but the last. Empty: as the load"
-        " balancer has it.",
-    )
+    gate_limit_seconds = Text(label="A person has, s")
+    traffic_shares = Text(label="Traffic of each, %")
     auto_promote = forms.ChoiceField(
         choices=_YES_NO, required=False, label="Switch without asking"
     )
-    auto_promote_seconds = Text(
-        label="Switch by itself after, s", help_text="Empty: it waits for a person."
-    )
+    auto_promote_seconds = Text(label="Switch by itself after, s")
     bake_seconds = Text(initial="0", label="Watch after the switch, s")
-    retain_seconds = Text(
-        initial="1800", label="Keep the old slot, s", help_text="To return to it."
-    )
+    retain_seconds = Text(initial="1800", label="Keep the old slot, s")
     end_retention = forms.ChoiceField(
         choices=_YES_NO, required=False, label="Change a slot that is still kept"
     )
-    batch_size = Text(
-        initial="4", label="Batch size", help_text="3, 25% or a growing 1, 5, 25%."
-    )
+    batch_size = Text(initial="4", label="Batch size")
     delay_seconds = Text(initial="2", label="Wait between batches, s")
-    max_failures = Text(
-        initial="0", label="Failures tolerated", help_text="One more stops it."
-    )
-    min_healthy = Text(
-        initial="0", label="Stay available", help_text="A count or a percentage."
-    )
+    max_failures = Text(initial="0", label="Failures tolerated")
+    min_healthy = Text(initial="0", label="Stay available")
     on_failure = forms.ChoiceField(
-        choices=ON_FAILURE,
-        initial="",
-        required=False,
-        label="When it stops",
-        help_text="As usual: a canary rolls back, all others halt.",
+        choices=ON_FAILURE, initial="", required=False, label="When it stops"
     )
-    parallelism = Text(label="At once", help_text="Empty: a whole batch.")
+    parallelism = Text(label="At once")
     retries = Text(initial="0", label="Further attempts")
     health_interval_seconds = Text(initial="1", label="Ask every, s")
     health_timeout_seconds = Text(initial="5", label="Answer within, s")
@@ -139,6 +139,8 @@ class DeploymentForm(forms.Form):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        for name, field in self.fields.items():
+            field.help_text = explanation(name, field) or field.help_text
         #: Why a strategy cannot be chosen here, by its name.
         self.unavailable: dict[str, str] = {}
         #: What was asked for and is none; the usual one is chosen instead.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandParser, DjangoHelpFormatter
 
 from deployctl.management.terminal import finding, plans, showing
 from deployctl.management.terminal.asking import answered
 from deployctl.management.terminal.base import Wrong
 from deployctl.management.terminal.codes import Code
 from deployctl.management.terminal.following import rests_as
+from deployctl.management.terminal.options import option_help
 from deployctl.management.terminal.presses import (
     FollowingCommand,
     add_following,
@@ -32,6 +34,10 @@ USUAL = "rolling"
 HEALTH = "health_"
 
 
+class Help(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Help whose list of options keeps its lines."""
+
+
 class Command(FollowingCommand):
     """Deploy a version of an application to an environment."""
 
@@ -41,6 +47,8 @@ class Command(FollowingCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add what, where, how, and what is done with the plan."""
         super().add_arguments(parser)
+        parser.epilog = option_help()
+        parser.formatter_class = Help
         parser.add_argument("application")
         parser.add_argument("version")
         parser.add_argument("--env", required=True, help="the environment")
@@ -51,7 +59,7 @@ class Command(FollowingCommand):
             action="append",
             default=[],
             metavar="NAME=VALUE",
-            help="an option of the strategy, as often as there are; health_.. too",
+            help="an option of the strategy, as often as there are; see below",
         )
         parser.add_argument(
             "--where",

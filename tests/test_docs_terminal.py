@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.management import get_commands
+from django.db import connection
 from django.db.models.functions import Now
 
 from deployctl import __version__
@@ -20,7 +21,7 @@ from deployctl.services.claims import Claim
 from strategies.states import OperationState
 from tests.services.hands import Beside, Hands, said
 from tests.support.fleet import person, simulated
-from tests.support.servers import ROOT
+from tests.support.servers import ROOT, empty_database
 from tests.terminal.typing import typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,6 +40,12 @@ BROKEN = "1.3.0"
 
 
 @pytest.fixture
+@pytest.fixture
+def numbers_from_one(superuser_url: str, transactional_db: None) -> None:
+    """Number deployments as the document does: tests that roll back use numbers up."""
+    empty_database(superuser_url, str(connection.settings_dict["NAME"]))
+
+
 def worker() -> Iterator[None]:
     """Do all work that there is, by hand; the first target cannot run `BROKEN`."""
     over = threading.Event()
@@ -70,7 +77,7 @@ def outcome(claim: Claim) -> OperationState:
     return OperationState.FAILED if bad else OperationState.SUCCEEDED
 
 
-@pytest.mark.usefixtures("worker")
+@pytest.mark.usefixtures("numbers_from_one", "worker")
 def test_it_is_typed_and_ends_as_it_says() -> None:
     by = person()
     shop = fleet.add_application("storefront", by=by)

@@ -9,7 +9,7 @@ from django import forms
 from deployctl.models import Application, Environment, SavedQuery, Version
 from deployctl.queries.expression import MOST_CHARS
 from deployctl.queries.routers import why_no_switch
-from deployctl.queries.selecting import saved
+from deployctl.queries.selecting import Choice, offered, saved
 from strategies import InvalidOptions
 from strategies.registry import explained_options
 
@@ -165,6 +165,12 @@ class DeploymentForm(forms.Form):
     def _id(self, name: str) -> int | None:
         value = str(self.data.get(name) or self.initial.get(name) or "")
         return int(value) if value.isdecimal() and len(value) < 16 else None
+
+    @property
+    def offered(self) -> list[Choice]:
+        """What `where` may be chosen from."""
+        typed = str(self["where"].value() or "")
+        return offered(self.queries, typed, "The whole fleet")
 
     @property
     def health_errors(self) -> bool:

@@ -15,6 +15,9 @@ from strategies.health import Health
 from strategies.options import truth
 from strategies.rolling import RollingDeployment
 
+#: The prefix of options that are settings of the health rule.
+HEALTH = "health_"
+
 _STRATEGIES: dict[str, type[DeploymentStrategy]] = {}
 
 
@@ -90,11 +93,26 @@ def explained_options(name: str) -> dict[str, Explained]:
     if strategy is None:
         return {}
     own = explained(strategy, strategy.attended)
-    health = {f"health_{key}": each for key, each in explained(Health).items()}
+    health = {f"{HEALTH}{key}": each for key, each in explained(Health).items()}
     return {
         **{key: own[key] for key in own if key not in ("health", *CALLBACKS)},
         **{key: replace(each, name=key) for key, each in health.items()},
     }
+
+
+def with_health(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with those of the health rule in one mapping, as they are taken.
+
+    Args:
+        options: by the names that people type: `health_interval_seconds`.
+    """
+    health = {
+        name.removeprefix(HEALTH): value
+        for name, value in options.items()
+        if name.startswith(HEALTH)
+    }
+    others = {k: v for k, v in options.items() if not k.startswith(HEALTH)}
+    return {**others, "health": health} if health else others
 
 
 def health_from(values: object) -> Health:
@@ -108,7 +126,7 @@ def health_from(values: object) -> Health:
     try:
         return Health.read(values)
     except InvalidOptions as wrong:
-        errors = {f"health_{name}": text for name, text in wrong.errors.items()}
+        errors = {f"{HEALTH}{name}": text for name, text in wrong.errors.items()}
         raise InvalidOptions(errors) from None
 
 

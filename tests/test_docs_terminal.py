@@ -18,6 +18,7 @@ from deployctl.models import Deployment, Worker
 from deployctl.models.deployments import LIVE_STATES
 from deployctl.services import fleet, versions
 from deployctl.services.claims import Claim
+from deployctl.services.saved_forms import save_template
 from strategies.states import OperationState
 from tests.services.hands import Beside, Hands, said
 from tests.support.fleet import person, simulated
@@ -40,12 +41,12 @@ BROKEN = "1.3.0"
 
 
 @pytest.fixture
-@pytest.fixture
 def numbers_from_one(superuser_url: str, transactional_db: None) -> None:
     """Number deployments as the document does: tests that roll back use numbers up."""
     empty_database(superuser_url, str(connection.settings_dict["NAME"]))
 
 
+@pytest.fixture
 def worker() -> Iterator[None]:
     """Do all work that there is, by hand; the first target cannot run `BROKEN`."""
     over = threading.Event()
@@ -86,6 +87,7 @@ def test_it_is_typed_and_ends_as_it_says() -> None:
     fleet.add_targets(shop, where, eight, by=by)
     for version in ("1.0", BROKEN):
         versions.register_version(shop, version, by=by)
+    save_template(shop, where, "careful", {"strategy": "canary"}, by=by)
     for line in LINES:
         told = typed(*shlex.split(line, comments=True))
         ends = re.search(r"# ends with (\d+)$", line)

@@ -11,7 +11,7 @@ from deployctl.queries.expression import MOST_CHARS
 from deployctl.queries.routers import why_no_switch
 from deployctl.queries.selecting import Choice, offered, saved
 from strategies import InvalidOptions
-from strategies.registry import explained_options
+from strategies.registry import HEALTH, explained_options, with_health
 
 ON_FAILURE = (
     ("", "As usual"),
@@ -40,35 +40,6 @@ OWN = {
 }
 COMMON = ("min_healthy", "on_failure", "parallelism", "retries")
 _YES_NO = (("", "No"), ("yes", "Yes"))
-#: The prefix of fields that are settings of the health rule.
-HEALTH = "health_"
-
-
-def explanation(name: str, field: forms.Field) -> str:
-    """Return what an option does and what it is when it is left open; "" for others.
-
-    The words are those of the option itself, so that they are the same everywhere.
-    """
-    told = {
-        strategy: options[name]
-        for strategy, own in OWN.items()
-        if name in (*own, *COMMON) or name.startswith(HEALTH)
-        if name in (options := explained_options(strategy))
-    }
-    if not told:
-        return ""
-    first, *others = told.items()
-    text, default = first[1].text, first[1].default
-    if default in ("", "no"):  # The text says it, or the choice itself does.
-        return text
-    differ = [
-        f", {strategy.replace('_', '-')} {each.default}"
-        for strategy, each in others
-        if each.default != default
-    ]
-    lead = "As usual" if isinstance(field, forms.ChoiceField) else "Empty"
-    usual = f"{lead}: {default}".replace(" ", "\N{NO-BREAK SPACE}")
-    return f"{text} {usual}{''.join(differ)}."
 
 
 class Text(forms.CharField):
@@ -147,12 +118,13 @@ class DeploymentForm(forms.Form):
         self.no_strategy = ""
         #: What was saved for the application, to choose `where` from.
         self.queries: list[SavedQuery] = []
-        application, environment = self._id("application"), self._id("environment")
+        application, environment = self.place
         if application is not None:
             versions = Version.objects.filter(
                 application_id=application, withdrawn_at=None
             )
             self.fields["version"].queryset = versions.order_by("-pk")  # type: ignore[attr-defined]
+            self.fields["version"].help_text = self._withdrawn(application)
             self.queries = saved(application)
         if application is not None and environment is not None:
             why = why_no_switch(application, environment)
@@ -162,9 +134,21 @@ class DeploymentForm(forms.Form):
             self.no_strategy, asked = asked[:40], USUAL
         self.initial["strategy"] = asked
 
+    @property
+    def place(self) -> tuple[int | None, int | None]:
+        """The numbers of application and environment, if they are chosen."""
+        return self._id("application"), self._id("environment")
+
     def _id(self, name: str) -> int | None:
         value = str(self.data.get(name) or self.initial.get(name) or "")
         return int(value) if value.isdecimal() and len(value) < 16 else None
+
+    def _withdrawn(self, application: int) -> str:
+        """Return that the version which was saved once cannot be chosen any more."""
+        gone = Version.objects.filter(application_id=application)
+        gone = gone.exclude(withdrawn_at=None)
+        row = gone.filter(pk=self._id("version") or 0).first()
+        return f"{row} was withdrawn: choose another version." if row else ""
 
     @property
     def offered(self) -> list[Choice]:
@@ -182,18 +166,20 @@ class DeploymentForm(forms.Form):
         """The strategy's name; the usual one if nobody chose."""
         return str(self.cleaned_data.get("strategy") or USUAL)
 
+    def typed(self) -> dict[str, str]:
+        """Return each field as it was typed, right or wrong."""
+        texts = {name: str(self.data.get(name, "")) for name in self.fields}
+        return {name: text.replace("\0", "").strip() for name, text in texts.items()}
+
     def options(self) -> dict[str, Any]:
+        """Return the strategy's options as it takes them."""
+        return with_health(self.typed_options())
+
+    def typed_options(self) -> dict[str, str]:
         """Return the strategy's options as they were typed; empty means the default."""
-        names = (*OWN[self.chosen], *COMMON)
-        typed = {name: self.cleaned_data[name] for name in names}
-        given = {name: value for name, value in typed.items() if value != ""}
-        health = {
-            name.removeprefix(HEALTH): value
-            for name, value in self.cleaned_data.items()
-            if name.startswith(HEALTH) and value != ""
-        }
-        yes = {name: True for name, value in given.items() if value == "yes"}
-        return {**given, **yes, "health": health}
+        data = self.cleaned_data
+        typed = {name: data[name] for name in options_of(self.chosen)}
+        return {name: value for name, value in typed.items() if value != ""}
 
     def blame(self, error: InvalidOptions) -> None:
         """Put each of the strategy's sentences beside its field."""
@@ -201,3 +187,36 @@ class DeploymentForm(forms.Form):
             known = name if name in self.fields else f"{HEALTH}{name}"
             field = known if known in self.fields else None
             self.add_error(field, text if field else f"{name}: {text}")
+
+
+def options_of(strategy: str) -> list[str]:
+    """Return the names of the fields that are options of a strategy."""
+    health = [name for name in DeploymentForm.base_fields if name.startswith(HEALTH)]
+    return [*OWN[strategy], *COMMON, *health]
+
+
+def explanation(name: str, field: forms.Field) -> str:
+    """Return what an option does and what it is when it is left open; "" for others.
+
+    The words are those of the option itself, so that they are the same everywhere.
+    """
+    told = {
+        strategy: options[name]
+        for strategy in OWN
+        if name in options_of(strategy)
+        if name in (options := explained_options(strategy))
+    }
+    if not told:
+        return ""
+    first, *others = told.items()
+    text, default = first[1].text, first[1].default
+    if default in ("", "no"):  # The text says it, or the choice itself does.
+        return text
+    differ = [
+        f", {strategy.replace('_', '-')} {each.default}"
+        for strategy, each in others
+        if each.default != default
+    ]
+    lead = "As usual" if isinstance(field, forms.ChoiceField) else "Empty"
+    usual = f"{lead}: {default}".replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{text} {usual}{''.join(differ)}."

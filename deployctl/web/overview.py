@@ -8,7 +8,19 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from deployctl.queries import filtering, fleet, history, slots, versions, workers
+from deployctl.queries import (
+    filtering,
+    fleet,
+    history,
+    saved_forms,
+    slots,
+    versions,
+    workers,
+)
+from deployctl.web.beginnings import by_id
+
+#: So many drafts are shown beside what runs; the others stand on their own page.
+_MOST_DRAFTS = 5
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -24,6 +36,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "wrong_of": wrong_of,
         "fleet": fleet.summary(fleet.listed(fleet.Filters())),
         "kept": slots.kept(),
+        "drafts": saved_forms.drafts(by_id(request))[:_MOST_DRAFTS],
         "workers": workers.workers(),
         "checklist": checklist(),
     }

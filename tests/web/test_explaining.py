@@ -8,15 +8,12 @@ import re
 import pytest
 from django.test import Client
 
-from deployctl.web.forms import COMMON, HEALTH, OWN, DeploymentForm
+from deployctl.web.forms import OWN, options_of
 from strategies.registry import explained_options
 from tests.support.fleet import Place
 
 #: Each field of the builder that is an option, with a strategy that has it.
-OPTIONS = [
-    *((strategy, name) for strategy, own in OWN.items() for name in (*own, *COMMON)),
-    *(("rolling", n) for n in DeploymentForm.base_fields if n.startswith(HEALTH)),
-]
+OPTIONS = [(strategy, name) for strategy in OWN for name in options_of(strategy)]
 
 
 def described(page: str, name: str) -> str:

@@ -43,7 +43,7 @@ class Taken(Exception):
     def __init__(self, row: SavedForm) -> None:
         self.row = row
         super().__init__(
-            f"There is a {row.kind} {row.name} already, saved by {row.saved_by} on"
+            f"There is a {row.kind} “{row.name}” already, saved by {row.saved_by} on"
             f" {row.saved_at:%d %b %Y at %H:%M} UTC. Nothing was saved."
         )
 

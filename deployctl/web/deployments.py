@@ -167,7 +167,7 @@ def shown(
         "title": title,
         "note": note,
         "taken": taken,
-        "is_begun": not form.is_bound and all(form.place),
+        "is_begun": not form.is_bound and bool(form["version"].value()),
     }
     return render(request, "deployments/new.html", context, status=status)
 
@@ -177,8 +177,11 @@ def deployment_preview(request: HttpRequest) -> HttpResponse:
     """Show the plan of what is typed so far; nothing is kept."""
     form = DeploymentForm(request.POST)
     plan = made(form)
+    told = planned(plan) if plan else wrong(form)
+    if not form["version"].value():
+        form.errors.pop("version", None)  # Nobody has come to it yet.
     context = {
-        "plan": planned(plan) if plan else wrong(form),
+        "plan": told,
         "choice": choice(form, plan),
         "form": form,
         "saved": saved(request, form),

@@ -102,7 +102,7 @@ def test_nothing_is_overwritten_that_was_not_seen(
     assert SavedForm.objects.get().revision == 1
     asked = alice.post(url, typed(place, "usual", retries="5"))
     assert asked.status_code == 409
-    assert "usual already, saved by alice" in said(asked)
+    assert "“usual” already, saved by alice" in said(asked)
     assert "Overwrite the" in said(asked)
     assert 'value="5"' in said(asked), "what was typed is still there"
     assert SavedForm.objects.get().fields["retries"] == "3"
@@ -273,7 +273,7 @@ def test_a_new_name_never_replaces_another_template(
     row = SavedForm.objects.get(name="quick")
     url = f"/deployments/saved/{row.pk}/rename/"
     refused = alice.post(url, {"name": "careful"}, follow=True)
-    assert "There is a template careful already" in said(refused)
+    assert "There is a template “careful” already" in said(refused)
     assert SavedForm.objects.filter(name="quick").exists()
     told = alice.post(url, {"name": "hasty"}, follow=True)
     assert "It is called hasty now." in said(told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django import forms
@@ -111,7 +112,9 @@ class DeploymentForm(forms.Form):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         for name, field in self.fields.items():
-            field.help_text = explanation(name, field) or field.help_text
+            is_choice = isinstance(field, forms.ChoiceField)
+            said = explanation(name, is_choice=is_choice)
+            field.help_text = said or field.help_text
         #: Why a strategy cannot be chosen here, by its name.
         self.unavailable: dict[str, str] = {}
         #: What was asked for and is none; the usual one is chosen instead.
@@ -195,7 +198,8 @@ def options_of(strategy: str) -> list[str]:
     return [*OWN[strategy], *COMMON, *health]
 
 
-def explanation(name: str, field: forms.Field) -> str:
+@cache
+def explanation(name: str, *, is_choice: bool) -> str:
     """Return what an option does and what it is when it is left open; "" for others.
 
     The words are those of the option itself, so that they are the same everywhere.
@@ -217,6 +221,6 @@ def explanation(name: str, field: forms.Field) -> str:
         for strategy, each in others
         if each.default != default
     ]
-    lead = "As usual" if isinstance(field, forms.ChoiceField) else "Empty"
+    lead = "As usual" if is_choice else "Empty"
     usual = f"{lead}: {default}".replace(" ", "\N{NO-BREAK SPACE}")
     return f"{text} {usual}{''.join(differ)}."

@@ -20,6 +20,7 @@ from deployctl.models.fleet import (
 )
 from deployctl.models.people import Attempts
 from deployctl.models.routers import Router
+from deployctl.models.saved import SavedForm
 from deployctl.models.secrets import Secret
 from deployctl.models.workers import Worker
 
@@ -34,6 +35,7 @@ __all__ = [
     "Operation",
     "Plan",
     "Router",
+    "SavedForm",
     "SavedQuery",
     "Secret",
     "Target",

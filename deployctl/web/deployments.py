@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from deployctl.queries import cloning, filtering, fleet, history, sheets
+from deployctl.models import SavedForm
+from deployctl.queries import filtering, fleet, history, sheets
 from deployctl.queries.differences import differences
 from deployctl.queries.planned import planned
 from deployctl.queries.selecting import chosen
@@ -20,9 +21,10 @@ from deployctl.services.deployments import deploy
 from deployctl.services.people import NotAllowed
 from deployctl.services.planning import Refused, plan_deployment
 from deployctl.services.replies import KeyReused
+from deployctl.web.beginnings import begun_with, first_form, saved
 from deployctl.web.files import sent
 from deployctl.web.forms import STRATEGIES, DeploymentForm
-from deployctl.web.shell import by, number, older_and_newer, text
+from deployctl.web.shell import by, older_and_newer, text
 from strategies import InvalidOptions, Plan
 
 
@@ -65,11 +67,8 @@ def deployment_csv(request: HttpRequest) -> StreamingHttpResponse:
 def deployment_new(request: HttpRequest) -> HttpResponse:
     """Show the builder; start the plan that was seen, if it is still the same."""
     if request.method == "GET":
-        only = fleet.only_application()
-        like = cloning.like(number(request, "like"))
-        given = {"application": only, **like, **request.GET.dict()}
-        form = DeploymentForm(initial=given)
-        return shown(request, form, None)
+        row = begun_with(request)
+        return shown(request, first_form(request, row), None, row=row)
     form = DeploymentForm(request.POST)
     plan = made(form)
     if plan is None or "start" not in request.POST:
@@ -91,6 +90,7 @@ def started(request: HttpRequest, form: DeploymentForm, plan: Plan) -> HttpRespo
     """Start it and go to its room, or say in the builder why not."""
     key = request.POST.get("idempotency_key", "").replace("\0", "")[:64] or str(uuid4())
     data = form.cleaned_data
+    template = saved(request, form)["template"]
     try:
         row = deploy(
             data["application"],
@@ -100,6 +100,7 @@ def started(request: HttpRequest, form: DeploymentForm, plan: Plan) -> HttpRespo
             by=by(request),
             key=key,
             why=data["reason"],
+            template=template.pk if template else None,
         )
     except NotAllowed as error:
         return render(request, "403.html", {"reason": str(error)}, status=403)
@@ -137,14 +138,36 @@ def shown(
     plan: Plan | None,
     status: int = 200,
     changes: list[str] | None = None,
+    row: SavedForm | None = None,
+    title: str = "Not started.",
+    note: str = "",
+    taken: SavedForm | None = None,
 ) -> HttpResponse:
-    """Show the builder with a plan, or with what is wrong."""
+    """Show the builder with a plan, or with what is wrong.
+
+    Args:
+        request: what was sent.
+        form: what is typed.
+        plan: what it makes, if it makes one.
+        status: how it went.
+        changes: how the plan differs from the one that was seen.
+        row: the draft or template that it was opened from.
+        title: what was not done, if something is wrong.
+        note: why not, where no field is to blame.
+        taken: what has the name already under which it was to be saved.
+    """
+    kept = saved(request, form, row)
     context = {
         "form": form,
         "plan": planned(plan) if plan else None,
         "choice": choice(form, plan),
         "key": request.POST.get("idempotency_key") or str(uuid4()),
         "changes": changes or [],
+        "saved": {**kept, "seen": taken.stamp} if taken else kept,
+        "title": title,
+        "note": note,
+        "taken": taken,
+        "is_begun": not form.is_bound and bool(form["version"].value()),
     }
     return render(request, "deployments/new.html", context, status=status)
 
@@ -154,10 +177,14 @@ def deployment_preview(request: HttpRequest) -> HttpResponse:
     """Show the plan of what is typed so far; nothing is kept."""
     form = DeploymentForm(request.POST)
     plan = made(form)
+    told = planned(plan) if plan else wrong(form)
+    if not form["version"].value():
+        form.errors.pop("version", None)  # Nobody has come to it yet.
     context = {
-        "plan": planned(plan) if plan else wrong(form),
+        "plan": told,
         "choice": choice(form, plan),
         "form": form,
+        "saved": saved(request, form),
     }
     return render(request, "deployments/_preview.html", context)
 

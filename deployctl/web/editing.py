@@ -38,7 +38,9 @@ def target_edit(request: HttpRequest) -> HttpResponse:
 @require_POST
 def target_edit_preview(request: HttpRequest) -> HttpResponse:
     """Show what the edit would do; nothing is kept."""
-    return render(request, "targets/_edit.html", outcome(EditForm(request.POST), None))
+    form = EditForm(request.POST)
+    context = {**outcome(form, None), "form": form}
+    return render(request, "targets/_edit_preview.html", context)
 
 
 def outcome(form: EditForm, request: HttpRequest | None) -> dict[str, Any]:

@@ -14,10 +14,15 @@ from deployctl.queries import (
     fleet,
     history,
     places,
+    saved_forms,
     slots,
     versions,
     workers,
 )
+from deployctl.web.beginnings import by_id
+
+#: So many drafts are shown beside what runs; the others stand on their own page.
+_MOST_DRAFTS = 5
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -33,6 +38,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "wrong_of": wrong_of,
         "fleet": fleet.summary(fleet.listed(fleet.Filters())),
         "kept": slots.kept(),
+        "drafts": saved_forms.drafts(by_id(request))[:_MOST_DRAFTS],
         "workers": workers.workers(),
         "checklist": checklist(),
     }

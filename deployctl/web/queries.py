@@ -33,8 +33,11 @@ def query_save(request: HttpRequest) -> HttpResponse:
 @require_POST
 @says_denied
 def query_remove(request: HttpRequest, query_id: int) -> HttpResponse:
-    """Remove a saved query."""
-    remove_query(query_id, by=by(request))
+    """Remove a saved query, or say why not."""
+    try:
+        remove_query(query_id, by=by(request))
+    except ValueError as error:
+        messages.error(request, f"{error} Nothing was removed.")
     return back(application=typed(request, "application"))
 
 

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from deployctl.models import Application, Target
 from deployctl.queries import fleet, operating, room, sheets
 from deployctl.queries.expression import MOST_CHARS
-from deployctl.queries.selecting import saved
+from deployctl.queries.selecting import offered, saved
 from deployctl.web.files import sent
 from deployctl.web.shell import by, number, older_and_newer, paged, text
 
@@ -20,6 +20,7 @@ def target_list(request: HttpRequest) -> HttpResponse:
     found, wrong = looked_up(filters)
     application = Application.objects.filter(name=filters.application).first()
     rows, page = paged(request, found, fleet.PAGE)
+    queries = saved(application.pk) if application else []
     operations = (
         fleet.operations_in(filters.deployment, [row.pk for row in rows])
         if filters.deployment
@@ -32,7 +33,8 @@ def target_list(request: HttpRequest) -> HttpResponse:
         "choices": choices(filters),
         "summary": fleet.summary(found),
         "wrong": wrong,
-        "queries": saved(application.pk) if application else [],
+        "queries": queries,
+        "offered": offered(queries, filters.where, "Saved queries"),
         "may_act": by(request).may_act,
         "address": request.GET.urlencode(),
         "deployment": room.named(filters.deployment) if filters.deployment else None,

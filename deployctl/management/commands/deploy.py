@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandParser, DjangoHelpFormatter
 
 from deployctl.management.terminal import finding, plans, showing
 from deployctl.management.terminal.asking import answered
 from deployctl.management.terminal.base import Wrong
 from deployctl.management.terminal.codes import Code
 from deployctl.management.terminal.following import rests_as
+from deployctl.management.terminal.options import option_help
 from deployctl.management.terminal.presses import (
     FollowingCommand,
     add_following,
     add_person,
 )
-from deployctl.models import Application, Environment
+from deployctl.models import Application, Environment, SavedForm
 from deployctl.queries.selecting import chosen
 from deployctl.services import deployments
 from deployctl.services.people import at_terminal
 from deployctl.services.planning import plan_deployment
+from deployctl.services.saved_forms import as_options
 from strategies import InvalidOptions, Plan, shares
+from strategies.registry import with_health
 from strategies.states import State
 
 #: What is chosen when nobody chose, as in the builder.
 USUAL = "rolling"
-#: The prefix of options that are settings of the health rule.
-HEALTH = "health_"
+
+
+class Help(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Help whose list of options keeps its lines."""
 
 
 class Command(FollowingCommand):
@@ -41,17 +47,24 @@ class Command(FollowingCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add what, where, how, and what is done with the plan."""
         super().add_arguments(parser)
+        parser.epilog = option_help()
+        parser.formatter_class = Help
         parser.add_argument("application")
         parser.add_argument("version")
         parser.add_argument("--env", required=True, help="the environment")
-        parser.add_argument("--strategy", default=USUAL, help=f"how ({USUAL})")
+        parser.add_argument("--strategy", help=f"how ({USUAL})")
+        parser.add_argument(
+            "--template",
+            metavar="NAME",
+            help="strategy, options and query of a template; -o and --where win",
+        )
         parser.add_argument(
             "-o",
             "--option",
             action="append",
             default=[],
             metavar="NAME=VALUE",
-            help="an option of the strategy, as often as there are; health_.. too",
+            help="an option of the strategy, as often as there are; see below",
         )
         parser.add_argument(
             "--where",
@@ -83,10 +96,9 @@ class Command(FollowingCommand):
         version = finding.version(application, options["version"])
         environment = finding.environment(options["env"])
         place = application, environment, version
-        only = where(*place[:2], options["where"])
-        plan = plan_deployment(
-            *place, options["strategy"], typed(options["option"]), target_ids=only
-        )
+        template = finding.template(application, environment, options["template"])
+        only = where(*place[:2], query_of(template, options["where"]))
+        plan = plan_deployment(*place, *how(template, options), target_ids=only)
         refuse_another(plan, options["hash"])
         if options["plan"]:
             return self.shown(plan)
@@ -95,7 +107,11 @@ class Command(FollowingCommand):
         by, key = at_terminal(options["by"]), str(uuid4())
         row = answered(
             lambda: deployments.deploy(
-                *place, plan, by=by, key=key, why=options["why"]
+                *(*place, plan),
+                by=by,
+                key=key,
+                why=options["why"],
+                template=template.pk if template else None,
             ),
             self.screen,
         )
@@ -120,6 +136,28 @@ class Command(FollowingCommand):
         return Code.DONE
 
 
+def query_of(template: SavedForm | None, typed_query: str | None) -> str | None:
+    """Return the query that was typed, else the template's; None without either."""
+    if typed_query is not None or template is None or template.query is None:
+        return typed_query
+    return template.query.text
+
+
+def how(template: SavedForm | None, options: dict[str, Any]) -> tuple[str, Any]:
+    """Return strategy and options: what was typed goes before what a template says.
+
+    Raises:
+        Wrong: another strategy than the template's was typed, or an option is none.
+    """
+    given = typed(options["option"])
+    if template is None:
+        return options["strategy"] or USUAL, with_health(given)
+    strategy = template.fields["strategy"]
+    if options["strategy"] not in (None, strategy):
+        raise Wrong(f"The template {template} is {strategy}: leave --strategy out.")
+    return as_options({**template.fields, **given})
+
+
 def where(
     application: Application, environment: Environment, query: str | None
 ) -> list[int] | None:
@@ -136,26 +174,22 @@ def where(
         raise Wrong(f"--where: {error}") from None
 
 
-def typed(pairs: Iterable[str]) -> dict[str, Any]:
-    """Return options as they were typed; those of the health rule are one mapping.
+def typed(pairs: Iterable[str]) -> dict[str, str]:
+    """Return options as they were typed, by their names.
 
     Raises:
         Wrong: one has no value, or is said twice.
     """
-    options: dict[str, Any] = {}
-    health: dict[str, str] = {}
+    options: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         name = name.strip().replace("-", "_")
         if not equals or not name:
             raise Wrong(f"-o {pair} has no value: write -o name=value.")
-        into, key = options, name
-        if name.startswith(HEALTH):
-            into, key = health, name.removeprefix(HEALTH)
-        if key in into:
+        if name in options:
             raise Wrong(f"-o {name} is said twice.")
-        into[key] = value
-    return {**options, "health": health} if health else options
+        options[name] = value
+    return options
 
 
 def refuse_another(plan: Plan, wanted: str | None) -> None:

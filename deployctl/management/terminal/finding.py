@@ -11,9 +11,16 @@ from typing import Any
 from django.db.models import QuerySet
 
 from deployctl.management.terminal.base import Wrong
-from deployctl.models import Application, Deployment, Environment, Version
+from deployctl.models import (
+    Application,
+    Deployment,
+    Environment,
+    SavedForm,
+    Version,
+)
 from deployctl.models.deployments import LIVE_STATES
 from deployctl.queries import room
+from deployctl.queries.saved_forms import template_named, templates_of
 
 #: A number of a row has fewer digits than this.
 MOST_DIGITS = 16
@@ -74,6 +81,21 @@ def version(of: Application, name: str) -> Version:
             f"{of} has no version {name}; {newest}. `manage.py version register` adds"
             " one."
         )
+    return row
+
+
+def template(of: Application, place: Environment, name: str | None) -> SavedForm | None:
+    """Return the template of a place by its name; None if none was named.
+
+    Raises:
+        Wrong: there is none.
+    """
+    if name is None:
+        return None
+    row = template_named(of, place, name)
+    if row is None:
+        known = templates_of(of.pk, place.pk).values_list("name", flat=True)
+        raise Wrong(f"{of} has no template {name} in {place}; {_there(known)}.")
     return row
 
 

@@ -49,6 +49,11 @@ class Holding:
         """The deployments for which there is something to bring."""
         return list(self._reports)
 
+    @property
+    def at_work(self) -> int:
+        """How many operations have nothing to bring yet."""
+        return len(self._held) - sum(map(len, self._reports.values()))
+
     # -- findings -----------------------------------------------------------------
 
     def report(self, claim: Claim, report: Report) -> None:

@@ -52,6 +52,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Last: it reads the form before a view does, and answers what cannot be read.
+    "deployctl.web.unreadable.answers_unreadable",
 ]
 ROOT_URLCONF = "deployctl.urls"
 ASGI_APPLICATION = "deployctl.asgi.application"
@@ -180,7 +182,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "deployctl.logs.formatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"clients": {"()": "deployctl.logs.ClientsFaults"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["clients"],
+        }
+    },
     # daphne tells of every start and endpoint; up says what a person wants to know.
     # asyncssh tells of every connection and command.
     "loggers": {"daphne": {"level": "WARNING"}, "asyncssh": {"level": "WARNING"}},

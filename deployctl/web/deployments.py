@@ -9,7 +9,11 @@ from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from deployctl.queries import cloning, filtering, fleet, history, sheets
 from deployctl.queries.differences import differences
@@ -26,6 +30,7 @@ from deployctl.web.shell import by, number, older_and_newer, text
 from strategies import InvalidOptions, Plan
 
 
+@require_safe
 def deployment_list(request: HttpRequest) -> HttpResponse:
     """Show the history, newest first, by the filters of the address."""
     filters = asked(request)
@@ -55,6 +60,7 @@ def asked(request: HttpRequest) -> filtering.Filters:
     return filtering.Filters(**{name: text(request, name) for name in names})
 
 
+@require_safe
 def deployment_csv(request: HttpRequest) -> StreamingHttpResponse:
     """Send all that the filters find, newest first, as a file for a spreadsheet."""
     rows = sheets.deployments(filtering.listed(asked(request)))

@@ -7,10 +7,12 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from deployctl.queries import filtering, fleet, history, slots, versions, workers
 
 
+@require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the whole page, or the table of running deployments alone."""
     if request.GET.get("part") == "running":

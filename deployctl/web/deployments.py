@@ -178,8 +178,8 @@ def choice(form: DeploymentForm, plan: Plan | None) -> dict[str, int] | None:
 
 def wrong(form: DeploymentForm) -> dict[str, Any] | None:
     """Return what keeps the form from being a plan; None while it is incomplete."""
-    incomplete = {"application", "version", "environment"} & form.errors.keys()
-    if incomplete:
+    needed = ("application", "version", "environment")
+    if any(not form[name].value() for name in needed):
         return None
     return {
         "errors": [

@@ -7,8 +7,11 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
 from django.views.decorators.http import (
     require_http_methods,
     require_POST,
@@ -109,10 +112,22 @@ def started(request: HttpRequest, form: DeploymentForm, plan: Plan) -> HttpRespo
         )
     except NotAllowed as error:
         return render(request, "403.html", {"reason": str(error)}, status=403)
-    except (Refused, KeyReused) as error:
+    except Refused as error:
+        form.add_error(None, ValidationError(led_to(error)))
+        return shown(request, form, plan, 409)
+    except KeyReused as error:
         form.add_error(None, str(error))
         return shown(request, form, plan, 409)
     return redirect("deployment-detail", row.pk)
+
+
+def led_to(error: Refused) -> str:
+    """Return a refusal as markup, with the way to the deployment that it names."""
+    if error.deployment_id is None:
+        return str(error)
+    room = reverse("deployment-detail", args=[error.deployment_id])
+    link = '{} <a class="link" href="{}">Open deployment {}</a>'
+    return format_html(link, str(error), room, error.deployment_id)
 
 
 def made(form: DeploymentForm) -> Plan | None:

@@ -18,11 +18,11 @@ from deployctl.management.terminal.presses import (
     add_following,
     add_person,
 )
-from deployctl.models import Application, Environment
+from deployctl.models import Application, Deployment, Environment
 from deployctl.queries.selecting import chosen
 from deployctl.services import deployments
 from deployctl.services.people import at_terminal
-from deployctl.services.planning import plan_deployment
+from deployctl.services.planning import Refused, plan_deployment
 from strategies import InvalidOptions, Plan, shares
 from strategies.states import State
 
@@ -93,12 +93,15 @@ class Command(FollowingCommand):
         if options["simulate"]:
             return self.simulated(plan, options)
         by, key = at_terminal(options["by"]), str(uuid4())
-        row = answered(
-            lambda: deployments.deploy(
-                *place, plan, by=by, key=key, why=options["why"]
-            ),
-            self.screen,
-        )
+        try:
+            row = answered(
+                lambda: deployments.deploy(
+                    *place, plan, by=by, key=key, why=options["why"]
+                ),
+                self.screen,
+            )
+        except Refused as error:
+            raise led_to(error) from None
         self.screen.line(f"{showing.title(row)} started, {plan.course.work:,} targets.")
         self.screen.line(showing.address(row))
         return self.follow(row, rests_as(State.COMPLETED), options)
@@ -118,6 +121,14 @@ class Command(FollowingCommand):
         for line in plans.simulation_lines(plan, run, made):
             self.screen.line(line)
         return Code.DONE
+
+
+def led_to(error: Refused) -> Refused:
+    """Return a refusal that says where the deployment is which stands in the way."""
+    if error.deployment_id is None:
+        return error
+    address = showing.address(Deployment(pk=error.deployment_id))
+    return Refused(error.code, f"{error} It is at {address}", error.deployment_id)
 
 
 def where(

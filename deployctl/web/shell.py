@@ -44,9 +44,8 @@ def strip() -> list[dict[str, Any]]:
     pulse = workers.pulse()
     facts = []
     if not pulse.beating:
-        since = (
-            f" since {pulse.last_beat_at:%H:%M:%S} UTC" if pulse.last_beat_at else ""
-        )
+        last = pulse.last_beat_at
+        since = f" since {last:%Y-%m-%d %H:%M:%S} UTC" if last else ", none ever has"
         text = f"No worker beats{since}. Deployments wait; pause and abort still count."
         facts.append(_fact("error", "", text, reverse("overview")))
     for need in history.waiting_for_people():

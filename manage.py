@@ -14,7 +14,12 @@ def main() -> None:
     """Run the command named on the command line, from any folder."""
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deployctl.settings")
-    execute_from_command_line(sys.argv)
+    from deployctl.environment import Wrong
+
+    try:
+        execute_from_command_line(sys.argv)
+    except Wrong as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ class World:
     """What rows of the tables name."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.place = Place(simulated(4))
         self.free = slotted(2, folder)
         self.version = versions.register_version(

@@ -68,17 +68,16 @@ class Command(FollowingCommand):
         )
         world = parser.add_argument_group("with --simulate")
         world.add_argument(
-            "--broken", default="0", metavar="SHARE", help="3 or 5%% of targets fail"
+            "--broken", metavar="SHARE", help="3 or 5%% of targets fail (0)"
         )
-        world.add_argument(
-            "--takes", default="30", metavar="SECONDS", help="each change takes (30)"
-        )
-        world.add_argument("--seed", type=int, default=0, help="of the draw (0)")
+        world.add_argument("--takes", metavar="SECONDS", help="each change takes (30)")
+        world.add_argument("--seed", type=int, help="of the draw (0)")
         add_person(parser, "--why")
         add_following(parser)
 
     def act(self, options: dict[str, Any]) -> Code:
         """Plan, and do with the plan what was asked."""
+        refuse_made_up(options)
         application = finding.application(options["application"])
         version = finding.version(application, options["version"])
         environment = finding.environment(options["env"])
@@ -182,6 +181,23 @@ def refuse_another(plan: Plan, wanted: str | None) -> None:
         )
 
 
+#: What a simulation makes up when nobody says it.
+MADE_UP = {"broken": "0", "takes": "30", "seed": 0}
+
+
+def refuse_made_up(options: dict[str, Any]) -> None:
+    """Refuse what only a simulation makes up: who says it wants nothing started.
+
+    Raises:
+        Wrong: it is said without --simulate.
+    """
+    said = [name for name in MADE_UP if options[name] is not None]
+    if said and not options["simulate"]:
+        raise Wrong(
+            f"--{said[0]} is for a simulation: say --simulate too, or leave it."
+        )
+
+
 def made_up(options: dict[str, Any]) -> plans.Made:
     """Read what a simulation makes up.
 
@@ -189,12 +205,13 @@ def made_up(options: dict[str, Any]) -> plans.Made:
         InvalidOptions: by the name of the option.
     """
     wrong: dict[str, str] = {}
-    read: dict[str, Any] = {}
+    given = {n: options[n] for n in MADE_UP if options[n] is not None}
+    read: dict[str, Any] = {**MADE_UP, **given}
     for name, reader in (("broken", shares.parse), ("takes", shares.seconds)):
         try:
-            read[name] = reader(options[name])
+            read[name] = reader(read[name])
         except ValueError as error:
             wrong[name] = str(error)
     if wrong:
         raise InvalidOptions(wrong)
-    return plans.Made(read["broken"], read["takes"], options["seed"])
+    return plans.Made(read["broken"], read["takes"], read["seed"])

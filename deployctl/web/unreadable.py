@@ -79,16 +79,17 @@ def not_served(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
         "Go back, and press the button on the page instead of opening its address."
         if "POST" in answer["Allow"]
         else "Open the address; nothing can be sent to it.",
+        "This cannot be done here",
     )
     refusal["Allow"] = answer["Allow"]
     return refusal
 
 
 def refused(
-    request: HttpRequest, status: HTTPStatus, reason: str, action: str
+    request: HttpRequest, status: HTTPStatus, reason: str, action: str, title: str = ""
 ) -> HttpResponse:
     """Return a whole page, or for a script the note that stands in its region."""
-    context = {"reason": reason, "todo": action}
+    context = {"reason": reason, "todo": action, "title": title}
     if not request.headers.get("HX-Request"):
         return render(request, "400.html", context, status=status)
     answer = render(request, "partials/refused.html", context, status=status)

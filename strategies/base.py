@@ -271,14 +271,17 @@ class DeploymentStrategy(Runnable, ABC):
             return size - max(1, unavailable.floor(size))
         least: Share = shares.parse(self.min_healthy or 0)
         if least.count is not None and least.count > size:
-            sentence = f"only {size} targets are selected, so {least.count} cannot stay"
+            sentence = (
+                f"only {size} targets are selected, so {least.count} cannot stay"
+                f" available; {size - 1} at most"
+            )
             raise InvalidOptions({"min_healthy": sentence})
         floor = least.ceil(size)
         if floor >= size:
             raise InvalidOptions(
                 {
                     "min_healthy": f"{least.written()} of {size} targets leaves none to"
-                    " change; use max_unavailable=1"
+                    f" change; {size - 1} at most, or use max_unavailable=1"
                 }
             )
         return floor

@@ -172,7 +172,7 @@ class BlueGreenDeployment(DeploymentStrategy):
         if least.count is not None and least.count > size:
             sentence = (
                 f"only {size} targets of slot {chosen.router.serving} are selected,"
-                f" so {least.count} cannot stay"
+                f" so {least.count} cannot stay available; {size} at most"
             )
             raise InvalidOptions({"min_healthy": sentence})
         return least.ceil(size)

@@ -38,10 +38,14 @@ class Refused(Exception):
 
     Attributes:
         code: a stable word for programs.
+        deployment_id: the one that stands in the way; None if it is none.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(
+        self, code: str, message: str, deployment_id: int | None = None
+    ) -> None:
         self.code = code
+        self.deployment_id = deployment_id
         super().__init__(message)
 
 
@@ -245,7 +249,11 @@ def refuse_withdrawn(version: Version) -> None:
     """Refuse a version that must not be deployed."""
     if version.withdrawn_at is not None:
         reason = version.withdrawn_reason or "no reason"
-        raise Refused("withdrawn", f"Version {version} was withdrawn: {reason}.")
+        raise Refused(
+            "withdrawn",
+            f"Version {version} was withdrawn: {reason}. Choose another version."
+            " Nothing was started.",
+        )
 
 
 def refuse_unresolved(

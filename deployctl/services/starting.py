@@ -185,4 +185,5 @@ def _live_refusal(live: Deployment) -> Refused:
         f"Deployment {live.pk} by {live.created_by} is live in {live.environment} since"
         f" {live.started_at:%Y-%m-%d %H:%M} UTC ({live.state.replace('_', ' ')})."
         " Nothing was started; wait for it, or stop it first.",
+        live.pk,
     )

@@ -7,9 +7,16 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.urls import reverse
+from django.utils.html import format_html
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from deployctl.models import SavedForm
 from deployctl.queries import filtering, fleet, history, sheets
@@ -28,6 +35,7 @@ from deployctl.web.shell import by, older_and_newer, text
 from strategies import InvalidOptions, Plan
 
 
+@require_safe
 def deployment_list(request: HttpRequest) -> HttpResponse:
     """Show the history, newest first, by the filters of the address."""
     filters = asked(request)
@@ -57,6 +65,7 @@ def asked(request: HttpRequest) -> filtering.Filters:
     return filtering.Filters(**{name: text(request, name) for name in names})
 
 
+@require_safe
 def deployment_csv(request: HttpRequest) -> StreamingHttpResponse:
     """Send all that the filters find, newest first, as a file for a spreadsheet."""
     rows = sheets.deployments(filtering.listed(asked(request)))
@@ -104,10 +113,22 @@ def started(request: HttpRequest, form: DeploymentForm, plan: Plan) -> HttpRespo
         )
     except NotAllowed as error:
         return render(request, "403.html", {"reason": str(error)}, status=403)
-    except (Refused, KeyReused) as error:
+    except Refused as error:
+        form.add_error(None, ValidationError(led_to(error)))
+        return shown(request, form, plan, 409)
+    except KeyReused as error:
         form.add_error(None, str(error))
         return shown(request, form, plan, 409)
     return redirect("deployment-detail", row.pk)
+
+
+def led_to(error: Refused) -> str:
+    """Return a refusal as markup, with the way to the deployment that it names."""
+    if error.deployment_id is None:
+        return str(error)
+    room = reverse("deployment-detail", args=[error.deployment_id])
+    link = '{} <a class="link" href="{}">Open deployment {}</a>'
+    return format_html(link, str(error), room, error.deployment_id)
 
 
 def made(form: DeploymentForm) -> Plan | None:
@@ -199,8 +220,8 @@ def choice(form: DeploymentForm, plan: Plan | None) -> dict[str, int] | None:
 
 def wrong(form: DeploymentForm) -> dict[str, Any] | None:
     """Return what keeps the form from being a plan; None while it is incomplete."""
-    incomplete = {"application", "version", "environment"} & form.errors.keys()
-    if incomplete:
+    needed = ("application", "version", "environment")
+    if any(not form[name].value() for name in needed):
         return None
     return {
         "errors": [

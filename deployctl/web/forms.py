@@ -41,6 +41,10 @@ OWN = {
 }
 COMMON = ("min_healthy", "on_failure", "parallelism", "retries")
 _YES_NO = (("", "No"), ("yes", "Yes"))
+_NO_VERSION = (
+    "There is no such version to deploy: it was withdrawn, or belongs to another"
+    " application. Choose one of the list, or register it."
+)
 
 
 class Text(forms.CharField):
@@ -64,7 +68,9 @@ class DeploymentForm(forms.Form):
     """What to deploy where and how; options go to the strategy as they were typed."""
 
     application = forms.ModelChoiceField(Application.objects.order_by("name"))
-    version = forms.ModelChoiceField(Version.objects.none())
+    version = forms.ModelChoiceField(
+        Version.objects.none(), error_messages={"invalid_choice": _NO_VERSION}
+    )
     environment = forms.ModelChoiceField(Environment.objects.order_by("name"))
     where = Text(
         max_length=MOST_CHARS,

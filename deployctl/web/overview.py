@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from deployctl.queries import (
     filtering,
@@ -25,6 +26,7 @@ from deployctl.web.beginnings import by_id
 _MOST_DRAFTS = 5
 
 
+@require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the whole page, or the table of running deployments alone."""
     if request.GET.get("part") == "running":

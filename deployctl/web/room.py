@@ -7,7 +7,7 @@ from http import HTTPStatus
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from deployctl import frames
 from deployctl.models import Deployment, Operation
@@ -41,6 +41,7 @@ def found(deployment_id: int) -> Deployment:
         raise Http404(str(error)) from error
 
 
+@require_safe
 def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
     """Show the room."""
     row = found(deployment_id)
@@ -48,12 +49,14 @@ def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
     return render(request, "deployments/detail.html", context)
 
 
+@require_safe
 def deployment_live(request: HttpRequest, deployment_id: int) -> HttpResponse:
     """Answer what has changed since a sequence number; for catching up and polling."""
     get_object_or_404(Deployment, pk=deployment_id)
     return JsonResponse(frames.since(deployment_id, number(request, "since") or 0))
 
 
+@require_safe
 def deployment_actions(request: HttpRequest, deployment_id: int) -> HttpResponse:
     """Show the buttons as they are for this person now."""
     context = controls(request, found(deployment_id))

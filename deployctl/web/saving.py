@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from deployctl.models import Application, Environment, SavedForm
 from deployctl.queries import saved_forms
@@ -40,6 +40,7 @@ _OWN_QUERY = (
 )
 
 
+@require_safe
 def saved_list(request: HttpRequest) -> HttpResponse:
     """Show one's own drafts, and everybody's templates."""
     context = {
@@ -170,6 +171,8 @@ def template_rename(request: HttpRequest, saved_id: int) -> HttpResponse:
     except (Taken, ValueError) as error:
         messages.error(request, str(error))
     else:
-        if row is not None:
+        if row is None:
+            messages.error(request, "There is no such template any more.")
+        else:
             messages.success(request, f"It is called {row} now.")
     return redirect("deployment-saved")

@@ -20,11 +20,11 @@ from deployctl.management.terminal.presses import (
     add_following,
     add_person,
 )
-from deployctl.models import Application, Environment, SavedForm
+from deployctl.models import Application, Deployment, Environment, SavedForm
 from deployctl.queries.selecting import chosen
 from deployctl.services import deployments
 from deployctl.services.people import at_terminal
-from deployctl.services.planning import plan_deployment
+from deployctl.services.planning import Refused, plan_deployment
 from deployctl.services.saved_forms import as_options
 from strategies import InvalidOptions, Plan, shares
 from strategies.registry import with_health
@@ -81,17 +81,16 @@ class Command(FollowingCommand):
         )
         world = parser.add_argument_group("with --simulate")
         world.add_argument(
-            "--broken", default="0", metavar="SHARE", help="3 or 5%% of targets fail"
+            "--broken", metavar="SHARE", help="3 or 5%% of targets fail (0)"
         )
-        world.add_argument(
-            "--takes", default="30", metavar="SECONDS", help="each change takes (30)"
-        )
-        world.add_argument("--seed", type=int, default=0, help="of the draw (0)")
+        world.add_argument("--takes", metavar="SECONDS", help="each change takes (30)")
+        world.add_argument("--seed", type=int, help="of the draw (0)")
         add_person(parser, "--why")
         add_following(parser)
 
     def act(self, options: dict[str, Any]) -> Code:
         """Plan, and do with the plan what was asked."""
+        refuse_made_up(options)
         application = finding.application(options["application"])
         version = finding.version(application, options["version"])
         environment = finding.environment(options["env"])
@@ -105,16 +104,19 @@ class Command(FollowingCommand):
         if options["simulate"]:
             return self.simulated(plan, options)
         by, key = at_terminal(options["by"]), str(uuid4())
-        row = answered(
-            lambda: deployments.deploy(
-                *(*place, plan),
-                by=by,
-                key=key,
-                why=options["why"],
-                template=template.pk if template else None,
-            ),
-            self.screen,
-        )
+        try:
+            row = answered(
+                lambda: deployments.deploy(
+                    *(*place, plan),
+                    by=by,
+                    key=key,
+                    why=options["why"],
+                    template=template.pk if template else None,
+                ),
+                self.screen,
+            )
+        except Refused as error:
+            raise led_to(error) from None
         self.screen.line(f"{showing.title(row)} started, {plan.course.work:,} targets.")
         self.screen.line(showing.address(row))
         return self.follow(row, rests_as(State.COMPLETED), options)
@@ -156,6 +158,14 @@ def how(template: SavedForm | None, options: dict[str, Any]) -> tuple[str, Any]:
     if options["strategy"] not in (None, strategy):
         raise Wrong(f"The template {template} is {strategy}: leave --strategy out.")
     return as_options({**template.fields, **given})
+
+
+def led_to(error: Refused) -> Refused:
+    """Return a refusal that says where the deployment is which stands in the way."""
+    if error.deployment_id is None:
+        return error
+    address = showing.address(Deployment(pk=error.deployment_id))
+    return Refused(error.code, f"{error} It is at {address}", error.deployment_id)
 
 
 def where(
@@ -205,6 +215,23 @@ def refuse_another(plan: Plan, wanted: str | None) -> None:
         )
 
 
+#: What a simulation makes up when nobody says it.
+MADE_UP = {"broken": "0", "takes": "30", "seed": 0}
+
+
+def refuse_made_up(options: dict[str, Any]) -> None:
+    """Refuse what only a simulation makes up: who says it wants nothing started.
+
+    Raises:
+        Wrong: it is said without --simulate.
+    """
+    said = [name for name in MADE_UP if options[name] is not None]
+    if said and not options["simulate"]:
+        raise Wrong(
+            f"--{said[0]} is for a simulation: say --simulate too, or leave it."
+        )
+
+
 def made_up(options: dict[str, Any]) -> plans.Made:
     """Read what a simulation makes up.
 
@@ -212,12 +239,13 @@ def made_up(options: dict[str, Any]) -> plans.Made:
         InvalidOptions: by the name of the option.
     """
     wrong: dict[str, str] = {}
-    read: dict[str, Any] = {}
+    given = {n: options[n] for n in MADE_UP if options[n] is not None}
+    read: dict[str, Any] = {**MADE_UP, **given}
     for name, reader in (("broken", shares.parse), ("takes", shares.seconds)):
         try:
-            read[name] = reader(options[name])
+            read[name] = reader(read[name])
         except ValueError as error:
             wrong[name] = str(error)
     if wrong:
         raise InvalidOptions(wrong)
-    return plans.Made(read["broken"], read["takes"], options["seed"])
+    return plans.Made(read["broken"], read["takes"], read["seed"])

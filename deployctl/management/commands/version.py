@@ -130,6 +130,12 @@ def told(row: Version) -> dict[str, Any]:
     }
 
 
+def is_text(text: str, *, lines: bool) -> bool:
+    """Whether a text has nothing in it but what people read, on one line or more."""
+    parts = text.splitlines() if lines else [text]
+    return all(part.replace("\t", " ").isprintable() for part in parts)
+
+
 def checked(entry: Any) -> dict[str, Any]:
     """Return an entry as `register_version` takes it.
 
@@ -141,7 +147,7 @@ def checked(entry: Any) -> dict[str, Any]:
         raise ValueError(f"It must be an object with {', '.join(sorted(known))}.")
     texts = {name: entry.get(name, "") for name in sorted(known)}
     for name, text in texts.items():
-        if not isinstance(text, str) or "\0" in text:
+        if not isinstance(text, str) or not is_text(text, lines=name == "notes"):
             raise ValueError(f"Its {name} must be a text.")
         if len(text) > LONGEST.get(name, 128):
             raise ValueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django import template
@@ -230,36 +231,41 @@ def stack(parts: Iterable[Mapping[str, Any]], total: int) -> SafeString:
     A part that is not zero is never drawn as nothing: one failure in ten thousand
     still gets its sliver, taken from the widest part.
     """
-    return _stack("stack", parts, total)
+    return _stack("stack", _counts(parts), total)
 
 
 @register.filter
 def thin_stack(parts: Iterable[Mapping[str, Any]], total: int) -> SafeString:
     """The same, for lists and tables."""
-    return _stack("stack stack-thin", parts, total)
+    return _stack("stack stack-thin", _counts(parts), total)
 
 
-def _stack(css: str, parts: Iterable[Mapping[str, Any]], total: int) -> SafeString:
-    # Not a template: a room has hundreds, and they took half of its time.
+_Counts = tuple[tuple[str, int], ...]
+
+
+def _counts(parts: Iterable[Mapping[str, Any]]) -> _Counts:
+    return tuple((part["css"], int(part["count"])) for part in parts if part["count"])
+
+
+# Not a template, and once for all that are alike: a room has a hundred of them.
+@lru_cache(maxsize=1024)
+def _stack(css: str, counts: _Counts, total: int) -> SafeString:
     rectangles = format_html_join(
-        "", '<rect class="{}" x="{}%" width="{}%" height="100%"/>', _bars(parts, total)
+        "", '<rect class="{}" x="{}%" width="{}%" height="100%"/>', _bars(counts, total)
     )
     return format_html('<svg class="{}" aria-hidden="true">{}</svg>', css, rectangles)
 
 
-def _bars(
-    parts: Iterable[Mapping[str, Any]], total: int
-) -> Iterator[tuple[str, str, str]]:
+def _bars(counts: _Counts, total: int) -> Iterator[tuple[str, str, str]]:
     """Yield (css, x, width) of each rectangle of a bar, in percent of it."""
-    counted_parts = [(p["css"], int(p["count"])) for p in parts if p["count"]]
-    if not counted_parts or total <= 0:
+    if not counts or total <= 0:
         return
-    widths = [max(LEAST_BAR, BAR_UNITS * n // total) for _, n in counted_parts]
+    widths = [max(LEAST_BAR, BAR_UNITS * n // total) for _, n in counts]
     over = sum(widths) - BAR_UNITS
     if over > 0:
         widths[widths.index(max(widths))] -= over
     at = 0
-    for (css, _), width in zip(counted_parts, widths, strict=True):
+    for (css, _), width in zip(counts, widths, strict=True):
         yield css, f"{at / PERCENT:g}", f"{width / PERCENT:g}"
         at += width
 

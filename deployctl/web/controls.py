@@ -16,7 +16,7 @@ from deployctl.queries.plans import progress_of
 from deployctl.queries.sentences import counted
 from deployctl.web.shell import by
 from strategies.progress import Progress
-from strategies.states import Intent, State
+from strategies.states import Direction, Intent, State
 from strategies.steps import Bake, Delay, Gate, Shift
 
 Button = dict[str, Any]
@@ -30,7 +30,8 @@ def controls(
     actor = by(request)
     buttons = _buttons(progress, row.version.version) if actor.may_act else []
     hint = _hint(progress) if actor.may_act else "You may look; an administrator acts."
-    waiting = room.unresolved(row.pk) if actor.may_act else []
+    asks = any(progress.unresolved(direction) for direction in Direction)
+    waiting = room.unresolved(row.pk) if asks and actor.may_act else []
     return {
         "deployment": {"id": row.pk},
         "controls": {

@@ -194,8 +194,9 @@ FORMS: dict[str, Form] = {
         import_applied,
         {**_IMPORT, "text": text(), "seen": text(), "apply": PASSED_OVER},
     ),
+    # The rest is read by the same form.
     "target-import-preview": Form(
-        importing, {**_IMPORT, "text": text("empty")}, is_preview=True
+        importing, {"environment": choice(), "text": text("empty")}, is_preview=True
     ),
     "target-edit": Form(
         edit_applied,
@@ -213,14 +214,7 @@ FORMS: dict[str, Form] = {
     ),
     "target-edit-preview": Form(
         editing,
-        {
-            **_PLACE,
-            "where": text(),
-            "enable": choice(),
-            "labels": text("empty", "spaces"),
-            "unlabel": text("empty", "spaces"),
-            "disable": text("empty", "spaces", "code"),
-        },
+        {"application": choice(), "where": text(), "labels": text("empty", "spaces")},
         is_preview=True,
     ),
     "query-save": Form(
@@ -250,7 +244,16 @@ FORMS: dict[str, Form] = {
             "idempotency_key": text("empty", *CUT),
         },
     ),
-    "deployment-preview": Form(building, _BUILDER, is_preview=True),
+    "deployment-preview": Form(
+        building,
+        {
+            "application": choice(),
+            "environment": choice(),
+            "version": choice(other_versions),
+            "where": text("empty", "spaces"),
+        },
+        is_preview=True,
+    ),
     "deployment-command": Form(
         pressing,
         {

@@ -208,8 +208,9 @@ FORMS: dict[str, Form] = {
         import_applied,
         {**_IMPORT, "text": text(), "seen": text(), "apply": PASSED_OVER},
     ),
+    # The rest is read by the same form.
     "target-import-preview": Form(
-        importing, {**_IMPORT, "text": text("empty")}, is_preview=True
+        importing, {"environment": choice(), "text": text("empty")}, is_preview=True
     ),
     "target-edit": Form(
         edit_applied,
@@ -227,14 +228,7 @@ FORMS: dict[str, Form] = {
     ),
     "target-edit-preview": Form(
         editing,
-        {
-            **_PLACE,
-            "where": text(),
-            "enable": choice(),
-            "labels": text("empty", "spaces"),
-            "unlabel": text("empty", "spaces"),
-            "disable": text("empty", "spaces", "code"),
-        },
+        {"application": choice(), "where": text(), "labels": text("empty", "spaces")},
         is_preview=True,
     ),
     "query-save": Form(
@@ -266,13 +260,22 @@ FORMS: dict[str, Form] = {
             "idempotency_key": text("empty", *CUT),
         },
     ),
-    "deployment-preview": Form(building, _BUILDER, is_preview=True),
     # What is kept for later may be wrong: it is looked at when it is used.
     "deployment-draft": Form(keeping, _SAVED),
     "deployment-template": Form(keeping, _SAVED),
     "deployment-use": Form(using, {"wanted": choice()}, is_preview=True),
     "deployment-saved-rename": Form(renaming, {"name": text("nul")}),
     "deployment-saved-remove": Form(nothing),
+    "deployment-preview": Form(
+        building,
+        {
+            "application": choice(),
+            "environment": choice(),
+            "version": choice(other_versions),
+            "where": text("empty", "spaces"),
+        },
+        is_preview=True,
+    ),
     "deployment-command": Form(
         pressing,
         {

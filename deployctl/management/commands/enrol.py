@@ -11,6 +11,8 @@ from deployctl.engine import drivers
 from deployctl.engine.drivers.ssh import SshCommandDriver, SshDriver
 from deployctl.engine.reach import Reach
 from deployctl.engine.ssh import Lost, fingerprint, offered_keys, parts
+from deployctl.management.terminal import finding
+from deployctl.management.terminal.base import Wrong
 from deployctl.models import Target
 from deployctl.networks import allowed
 from deployctl.services import enrolment
@@ -90,20 +92,10 @@ async def _offered(target: Target) -> list[str]:
 
 
 def _target(options: dict[str, Any]) -> Target:
-    named = Target.objects.filter(name=options["target"], removed_at=None)
-    named = named.select_related("application", "environment").order_by("pk")
-    if options["app"]:
-        named = named.filter(application__name=options["app"])
-    if options["env"]:
-        named = named.filter(environment__name=options["env"])
-    found = list(named[:2])
-    if len(found) != 1:
-        how = "no" if not found else "more than one"
-        raise CommandError(
-            f"There is {how} target {options['target']} there. Nothing was changed; say"
-            " --app and --env."
-        )
-    (target,) = found
+    try:
+        target = finding.target(options["target"], options["app"], options["env"])
+    except Wrong as error:
+        raise CommandError(f"{error} Nothing was changed.") from None
     if not issubclass(drivers.get(target.driver), _OVER_SSH):
         raise CommandError(f"{target.name} is of kind {target.driver}, not over SSH.")
     problem = drivers.get(target.driver).problems(target.address, {}).get("address")

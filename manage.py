@@ -15,13 +15,18 @@ def main() -> None:
     """Run the command named on the command line, from any folder."""
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deployctl.settings")
+    from deployctl.environment import Wrong
+
     utility = ManagementUtility(sys.argv)
-    if sys.argv[1:2] == ["version"]:
-        # Django keeps this word for its own number; ours has verbs behind it.
-        django.setup()
-        utility.fetch_command("version").run_from_argv(sys.argv)
-    else:
-        utility.execute()
+    try:
+        if sys.argv[1:2] == ["version"]:
+            # Django keeps this word for its own number; ours has verbs behind it.
+            django.setup()
+            utility.fetch_command("version").run_from_argv(sys.argv)
+        else:
+            utility.execute()
+    except Wrong as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
+from collections.abc import Collection
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 # A half-open connection is silent, not broken: without these a cut-off database is
@@ -18,15 +24,42 @@ KEEPALIVES: dict[str, Any] = {
 }
 
 
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_DAY_SECONDS = 86_400
+
+
+class Wrong(ValueError):
+    """A variable is set to what it cannot be; a sentence that says what would do."""
+
+
 def text(name: str, default: str = "") -> str:
     """The variable, or the default when it is unset or empty."""
     return os.environ.get(name) or default
 
 
 def flag(name: str, *, default: bool = False) -> bool:
-    """True for 1, true, yes, on; False for anything else that is set."""
-    value = text(name)
-    return value.lower() in {"1", "true", "yes", "on"} if value else default
+    """True for 1, true, yes, on; False for 0, false, no, off.
+
+    Raises:
+        Wrong: it is neither. What is mistyped must not switch off a protection.
+    """
+    value = text(name).lower()
+    if value not in (*_YES, *_NO, ""):
+        raise Wrong(f"{name} must be yes or no, not {value[:40]!r}.")
+    return value in _YES if value else default
+
+
+def chosen(name: str, default: str, among: Collection[str]) -> str:
+    """One of a few words.
+
+    Raises:
+        Wrong: it is none of them.
+    """
+    value = text(name, default)
+    if value not in among:
+        raise Wrong(f"{name} must be one of {', '.join(among)}, not {value[:40]!r}.")
+    return value
 
 
 def words(name: str, default: str) -> list[str]:
@@ -44,20 +77,91 @@ def origins(hosts: list[str]) -> list[str]:
     return [f"https://*{h}" if h.startswith(".") else f"https://{h}" for h in named]
 
 
-def number(name: str, default: float) -> float:
-    """A number; ValueError that names the variable when it is not one."""
-    value = text(name)
+def seconds(name: str, default: float) -> float:
+    """A duration: more than nothing, and a day at most.
+
+    Raises:
+        Wrong: it is none.
+    """
+    value = text(name, str(default))
+    found = float(value) if _NUMBER.fullmatch(value) else math.nan
+    if not 0 < found <= _DAY_SECONDS:
+        raise Wrong(
+            f"{name} must be a number of seconds above 0, {_DAY_SECONDS:,} at most, not"
+            f" {value[:40]!r}."
+        )
+    return found
+
+
+def count(name: str, default: int, *, least: int = 1, most: int = 100_000) -> int:
+    """A whole number.
+
+    Raises:
+        Wrong: it is none, or out of bounds.
+    """
+    value = text(name, str(default))
+    found = int(value) if _NUMBER.fullmatch(value) and "." not in value else -1
+    if not least <= found <= most:
+        raise Wrong(
+            f"{name} must be a whole number from {least} to {most:,}, not"
+            f" {value[:40]!r}."
+        )
+    return found
+
+
+def address(name: str) -> str:
+    """An address of pages, as https://deploy.example.com; "" when it is unset.
+
+    Raises:
+        Wrong: it is none.
+    """
+    value = text(name).rstrip("/")
     try:
-        return float(value) if value else default
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
-        raise ValueError(f"{name} must be a number, not {value!r}") from None
+        good = False
+    if value and not (good and value.isascii() and value.isprintable()):
+        raise Wrong(
+            f"{name} must be as https://deploy.example.com, not {value[:40]!r}."
+        )
+    return value
+
+
+def content(name: str, path: Path) -> str:
+    """What is in the file that a variable names; "" when there is none yet.
+
+    Raises:
+        Wrong: it is there and cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "It is no text"
+        raise Wrong(f"{name} {path} cannot be read: {reason}.") from None
+
+
+def connection(name: str, default: str = "") -> str:
+    """A PostgreSQL address or connection string.
+
+    Raises:
+        Wrong: it is neither. What is said of it holds nothing of it: it may be secret.
+    """
+    value = text(name, default)
+    try:
+        conninfo_to_dict(value)
+    except ProgrammingError:
+        raise Wrong(
+            f"{name} must be a PostgreSQL address, as postgresql://user@host:5432/name,"
+            " or a connection string. What it is set to is not shown here."
+        ) from None
+    return value
 
 
 def database(url: str) -> dict[str, Any]:
-    """One entry of DATABASES, from a PostgreSQL address or connection string.
-
-    Raises psycopg.ProgrammingError when the text is neither.
-    """
+    """One entry of DATABASES, from a PostgreSQL address or connection string."""
     parts = dict(conninfo_to_dict(url))
     return {
         "ENGINE": "django.db.backends.postgresql",

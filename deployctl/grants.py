@@ -1,7 +1,7 @@
 """The application role's rights on the tables; it knows no rows.
 
-Plans, events and the audit are insert only: by these rights, and by a trigger that
-also stops the owner.
+Plans, zones, events and the audit are insert only: by these rights, and by a trigger
+that also stops the owner.
 """
 
 from __future__ import annotations
@@ -10,7 +10,12 @@ from django.conf import settings
 from django.db import connections
 from psycopg import sql
 
-INSERT_ONLY = ("deployctl_plan", "deployctl_event", "deployctl_audit")
+INSERT_ONLY = (
+    "deployctl_plan",
+    "deployctl_zones",
+    "deployctl_event",
+    "deployctl_audit",
+)
 
 
 def grant_rights(using: str) -> None:

@@ -9,6 +9,22 @@ import structlog
 from structlog.typing import Processor
 
 
+class ClientsFaults(logging.Filter):
+    """Makes a warning without a traceback of what a client sent wrongly.
+
+    Django logs it as an error of the program: a wrong Host, a form that is too large.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change what came from elsewhere; keep every record."""
+        if record.name.startswith("django.security."):
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.exc_info = None
+        elif record.name == "django.request" and record.levelno < logging.ERROR:
+            record.exc_info = None
+        return True
+
+
 def formatter() -> logging.Formatter:
     """A formatter for standard logging and structlog alike; sets structlog up too.
 

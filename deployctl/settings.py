@@ -19,16 +19,17 @@ DEBUG = env.flag("DEBUG")
 HTTPS = env.flag("HTTPS")
 SECRET_KEY_FILE = Path(env.text("SECRET_KEY_FILE", str(DATA_DIR / "secret-key")))
 # Empty when there is no file yet: Django then refuses to sign anything.
-SECRET_KEY = SECRET_KEY_FILE.read_text().strip() if SECRET_KEY_FILE.is_file() else ""
+SECRET_KEY = env.content("SECRET_KEY_FILE", SECRET_KEY_FILE)
 # What opens the secrets of drivers; read when it is needed, see services/sealing.py.
 SECRETS_KEY_FILE = Path(
     env.text("DEPLOYCTL_SECRETS_KEY_FILE", str(DATA_DIR / "secrets-key"))
 )
 # Where people find the pages, as https://deploy.example.com: said before a path.
+# Beside `up` it is known without.
 _SERVED = Places(DATA_DIR).url
-PUBLIC_URL = env.text(
-    "PUBLIC_URL", _SERVED.read_text() if _SERVED.is_file() else ""
-).rstrip("/")
+PUBLIC_URL = env.address("PUBLIC_URL") or (
+    _SERVED.read_text().rstrip("/") if _SERVED.is_file() else ""
+)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 # -- the application ---------------------------------------------------------------
@@ -55,6 +56,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Last: it reads the form before a view does, and answers what cannot be read.
+    "deployctl.web.unreadable.answers_unreadable",
 ]
 ROOT_URLCONF = "deployctl.urls"
 ASGI_APPLICATION = "deployctl.asgi.application"
@@ -78,12 +81,14 @@ TEMPLATES = [
 
 # The application's own login: no superuser, and no way to rewrite what happened.
 # Empty means the embedded server of this DATA_DIR, which `manage.py up` starts.
-DATABASE_URL = env.text("DATABASE_URL")
+DATABASE_URL = env.connection("DATABASE_URL")
 _EMBEDDED_URL = f"host={Places(DATA_DIR).sockets} user={APP} dbname={DATABASE}"
 # The role that owns the tables. Only `manage.py migrate` is ever given it.
-DATABASE_OWNER_URL = env.text("DATABASE_OWNER_URL")
+DATABASE_OWNER_URL = env.connection("DATABASE_OWNER_URL")
 # LISTEN needs a direct connection, not a transaction-mode pooler.
-DATABASE_LISTEN_URL = env.text("DATABASE_LISTEN_URL", DATABASE_URL or _EMBEDDED_URL)
+DATABASE_LISTEN_URL = env.connection(
+    "DATABASE_LISTEN_URL", DATABASE_URL or _EMBEDDED_URL
+)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.database(DATABASE_URL or _EMBEDDED_URL)
 }
@@ -92,7 +97,7 @@ if DATABASE_OWNER_URL:
 # The role that migrations grant to.
 DATABASE_APP_ROLE: str = DATABASES["default"]["USER"]
 # Set by `manage.py web`: many request threads share few connections.
-if _pool := int(env.number("DATABASE_POOL", 0)):
+if _pool := env.count("DATABASE_POOL", 0, least=0, most=1000):
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _pool}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -107,26 +112,32 @@ class Engine:
     Each is overridden by DEPLOYCTL_<NAME>, and in tests by dataclasses.replace.
     """
 
-    beat_seconds: float = env.number("DEPLOYCTL_BEAT_SECONDS", 2)
-    dead_after_seconds: float = env.number("DEPLOYCTL_DEAD_AFTER_SECONDS", 10)
-    trust_seconds: float = env.number("DEPLOYCTL_TRUST_SECONDS", 8)
-    poll_seconds: float = env.number("DEPLOYCTL_POLL_SECONDS", 2)
-    sweep_seconds: float = env.number("DEPLOYCTL_SWEEP_SECONDS", 1)
-    reconcile_seconds: float = env.number("DEPLOYCTL_RECONCILE_SECONDS", 10)
-    lock_timeout_seconds: float = env.number("DEPLOYCTL_LOCK_TIMEOUT_SECONDS", 1)
+    beat_seconds: float = env.seconds("DEPLOYCTL_BEAT_SECONDS", 2)
+    dead_after_seconds: float = env.seconds("DEPLOYCTL_DEAD_AFTER_SECONDS", 10)
+    trust_seconds: float = env.seconds("DEPLOYCTL_TRUST_SECONDS", 8)
+    poll_seconds: float = env.seconds("DEPLOYCTL_POLL_SECONDS", 2)
+    sweep_seconds: float = env.seconds("DEPLOYCTL_SWEEP_SECONDS", 1)
+    reconcile_seconds: float = env.seconds("DEPLOYCTL_RECONCILE_SECONDS", 10)
+    lock_timeout_seconds: float = env.seconds("DEPLOYCTL_LOCK_TIMEOUT_SECONDS", 1)
     # How often a worker looks whether accepted targets, or all others, are due for a
     # look, how old a look at one that no live deployment watches may be, and how many
     # looks may be under way at once.
-    watch_seconds: float = env.number("DEPLOYCTL_WATCH_SECONDS", 1)
-    look_seconds: float = env.number("DEPLOYCTL_LOOK_SECONDS", 60)
-    looks: int = int(env.number("DEPLOYCTL_LOOKS", 100))
+    watch_seconds: float = env.seconds("DEPLOYCTL_WATCH_SECONDS", 1)
+    look_seconds: float = env.seconds("DEPLOYCTL_LOOK_SECONDS", 60)
+    looks: int = env.count("DEPLOYCTL_LOOKS", 100)
     # How old what a worker knows of secrets and addresses may be, if no bell rings.
-    reach_seconds: float = env.number("DEPLOYCTL_REACH_SECONDS", 30)
+    reach_seconds: float = env.seconds("DEPLOYCTL_REACH_SECONDS", 30)
     # How many operations one worker process may have open at once.
-    places: int = int(env.number("DEPLOYCTL_PLACES", 200))
+    places: int = env.count("DEPLOYCTL_PLACES", 200)
 
 
 ENGINE = Engine()
+# A worker must stop trusting its last beat before others hold it for dead.
+if not ENGINE.beat_seconds < ENGINE.trust_seconds < ENGINE.dead_after_seconds:
+    raise env.Wrong(
+        "DEPLOYCTL_BEAT_SECONDS must be less than DEPLOYCTL_TRUST_SECONDS, and that"
+        " less than DEPLOYCTL_DEAD_AFTER_SECONDS: else two workers could act at once."
+    )
 
 # -- people and browsers -----------------------------------------------------------
 
@@ -179,13 +190,21 @@ WHITENOISE_USE_FINDERS = True
 
 # -- logs --------------------------------------------------------------------------
 
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "deployctl.logs.formatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"clients": {"()": "deployctl.logs.ClientsFaults"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["clients"],
+        }
+    },
     # daphne tells of every start and endpoint; up says what a person wants to know.
     # asyncssh tells of every connection and command.
     "loggers": {"daphne": {"level": "WARNING"}, "asyncssh": {"level": "WARNING"}},
-    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": env.chosen("LOG_LEVEL", "INFO", _LEVELS)},
 }

@@ -21,6 +21,7 @@ from deployctl.web import (
     plans,
     queries,
     room,
+    saving,
     targets,
     versions,
 )
@@ -92,6 +93,20 @@ urlpatterns = [
     path("deployments/", deployments.deployment_list, name="deployment-list"),
     path("deployments.csv", deployments.deployment_csv, name="deployment-csv"),
     path("deployments/new/", deployments.deployment_new, name="deployment-new"),
+    path("deployments/new/draft/", saving.draft_keep, name="deployment-draft"),
+    path("deployments/new/template/", saving.template_save, name="deployment-template"),
+    path("deployments/new/use/", saving.template_use, name="deployment-use"),
+    path("deployments/saved/", saving.saved_list, name="deployment-saved"),
+    path(
+        "deployments/saved/<row:saved_id>/remove/",
+        saving.saved_remove,
+        name="deployment-saved-remove",
+    ),
+    path(
+        "deployments/saved/<row:saved_id>/rename/",
+        saving.template_rename,
+        name="deployment-saved-rename",
+    ),
     path(
         "deployments/preview/",
         deployments.deployment_preview,

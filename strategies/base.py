@@ -59,23 +59,28 @@ class DeploymentStrategy(Runnable, ABC):
     """A way to move a fleet from one version to another.
 
     The options below are common to all strategies; each adds its own. All are checked
-    when the strategy is made.
+    when the strategy is made. With `max_failures=None` no count stops it, and then any
+    failure fails the deployment at its end.
 
     Attributes:
-        max_failures: failed targets tolerated in the fleet; the next one halts. None
-            never stops, and then any failure fails the deployment at its end.
-        min_healthy: how many of the selected targets must stay available, a count or a
-            percentage, rounded up.
-        max_unavailable: the same, said from the other side, rounded down, at least 1.
-        parallelism: how many targets may be open at once; None means a whole batch.
-        retries: further attempts for a target that failed.
-        on_failure: what a rule that stops does next: halt, rollback or freeze.
-        require_all: whether tolerated failures still fail the deployment at its end.
-        force: also change targets that run the version already.
+        max_failures: how many targets may fail in the whole fleet; one more stops it.
+        min_healthy: how many of the selected targets must stay available, as a count
+            or a percentage, rounded up. Where no more can be spared, it waits.
+        max_unavailable: how many of the selected targets may be unavailable at once,
+            rounded down, at least 1; said instead of min_healthy.
+        parallelism: how many targets may be under way at once; left out, a whole batch.
+        retries: how many further attempts a target gets before it counts as failed,
+            10 at most.
+        on_failure: what follows when a rule stops it: halt leaves all as it is,
+            rollback takes back what was touched, freeze halts and refuses to roll back.
+        require_all: whether tolerated failures fail the deployment at its end.
+        force: whether targets that run the version already are changed too.
         health: what a target must show after its change.
         apply_seconds: how long one change may take.
-        settle_seconds: how long an unknown outcome is asked for before a person is.
-        progress_seconds: the longest time without a target becoming healthy.
+        settle_seconds: how long an unknown outcome is looked into before a person is
+            asked.
+        progress_seconds: how long it may go on without a target becoming healthy; then
+            it halts.
 
     Raises:
         InvalidOptions: with a sentence for each option that is wrong.
@@ -266,14 +271,17 @@ class DeploymentStrategy(Runnable, ABC):
             return size - max(1, unavailable.floor(size))
         least: Share = shares.parse(self.min_healthy or 0)
         if least.count is not None and least.count > size:
-            sentence = f"only {size} targets are selected, so {least.count} cannot stay"
+            sentence = (
+                f"only {size} targets are selected, so {least.count} cannot stay"
+                f" available; {size - 1} at most"
+            )
             raise InvalidOptions({"min_healthy": sentence})
         floor = least.ceil(size)
         if floor >= size:
             raise InvalidOptions(
                 {
                     "min_healthy": f"{least.written()} of {size} targets leaves none to"
-                    " change; use max_unavailable=1"
+                    f" change; {size - 1} at most, or use max_unavailable=1"
                 }
             )
         return floor

@@ -34,15 +34,18 @@ class BlueGreenDeployment(DeploymentStrategy):
         health_check: the library's own check, called with a target after its deploy,
             and again while it is watched; false or raising means unhealthy. The
             dashboard has `health` instead.
-        auto_promote: whether it switches by itself once the idle slot is healthy.
-        auto_promote_seconds: without that, switch by itself after so long; None waits
-            for a person.
-        bake_seconds: how long it is watched after the switch.
+        auto_promote: whether traffic is switched without asking a person, as soon as
+            the idle slot is healthy as a whole.
+        auto_promote_seconds: how long it waits for a person, and then switches by
+            itself; left out, it waits for as long as it takes.
+        bake_seconds: how long the new slot is watched after the switch.
         retain_seconds: how long the old slot is kept as it is, so that traffic can
-            return to it.
-        restore_idle: whether rolling back also changes the slot that was changed.
-        end_retention: change the idle slot although an earlier deployment retains it.
-        batch_size: how many targets are changed at once; left out, the whole slot.
+            return to it; a plan that would change it is refused.
+        restore_idle: whether rolling back also takes back the slot that was changed.
+        end_retention: whether the idle slot is changed although an earlier deployment
+            still keeps it to return to.
+        batch_size: how many targets of the slot are changed at once; left out, the
+            whole slot.
     """
 
     name: ClassVar[str] = "blue_green"
@@ -169,7 +172,7 @@ class BlueGreenDeployment(DeploymentStrategy):
         if least.count is not None and least.count > size:
             sentence = (
                 f"only {size} targets of slot {chosen.router.serving} are selected,"
-                f" so {least.count} cannot stay"
+                f" so {least.count} cannot stay available; {size} at most"
             )
             raise InvalidOptions({"min_healthy": sentence})
         return least.ceil(size)

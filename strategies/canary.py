@@ -28,30 +28,32 @@ class CanaryDeployment(DeploymentStrategy):
     """Change a small part of a fleet first, and more only while enough succeeds.
 
     The first stages take healthy targets, spread over zones; unhealthy ones come last.
+    The parts of the work set are rounded up, at least 1 target, and never all before
+    the last stage: the others are what it is compared with. 100 is appended to `stages`
+    if it is missing. A share of 0 keeps all traffic from the changed targets. Shares
+    are set before a stage begins, so that the version never gets more; with the last
+    stage all is as it was.
 
     Attributes:
-        stages: which part of the work set is changed after each stage, in percent,
-            strictly increasing: `[10, 25, 50, 100]` if left out. Rounded up, at least
-            1 target, and never all before the last stage: the others are what it is
-            compared with. 100 is appended if it is missing.
-        stage_duration_seconds: how long a stage is watched before the next begins;
-            there is no wait after the last.
+        stages: which part of the targets has changed by the end of each stage, in
+            percent, growing; left out, 10, 25, 50, 100.
+        stage_duration_seconds: how long the changed targets are watched after each
+            stage but the last; one that falls ill then counts as failed.
         health_check: the library's own check, called with a target after its deploy,
             and again while it is watched; false or raising means unhealthy. The
             dashboard has `health` instead.
-        success_threshold: which part of a stage's attempted targets must succeed, as
-            0.95 or "95%"; exactly that much passes.
+        success_threshold: which part of the attempted targets must succeed, in each
+            stage and so far, as 95% or 0.95; less stops it.
         batch_size: how many targets of a stage are changed at once, as a count or a
             percentage of the stage; left out, the whole stage.
-        gates: whether a person is asked after each stage but the last.
-        gate_limit_seconds: how long a person may take; then it halts.
-        max_failures: failed targets tolerated in the whole fleet besides; None leaves
-            it to the threshold.
-        traffic_shares: which part of the traffic the changed targets get, one
-            percentage for each stage but the last, none smaller than the one before;
-            0 keeps all traffic from them. It is set before a stage begins, so that the
-            version never gets more; with the last stage all is as it was. Left out,
-            traffic is as the load balancer has it.
+        gates: whether a person must say go on after each stage but the last.
+        gate_limit_seconds: how long a person may take to say so, then it halts; left
+            out, there is no limit.
+        max_failures: how many targets may fail in the whole fleet besides; left out,
+            the threshold alone decides.
+        traffic_shares: which part of the traffic the changed targets get together, as
+            5, 15, 40: one percentage for each stage but the last, none below the one
+            before. Left out, traffic is as the load balancer has it.
         traffic_fn: the library's own way to set it, called with a percentage and a list
             of targets, which together get that much; with 100 and no targets, it is to
             be as it was. False means that it was not set. The dashboard has routers.

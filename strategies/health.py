@@ -42,12 +42,15 @@ class Health:
     """The settings of one check; all but the thresholds are seconds.
 
     Attributes:
-        initial_delay_seconds: from the end of the apply to the first check.
-        timeout_seconds: a check without an answer by then is an error.
-        success_threshold: successes in a row that make a target healthy.
-        failure_threshold: failures in a row that end it, once it was healthy.
+        initial_delay_seconds: how long after the change the first check is made.
+        interval_seconds: how often a target is checked: after its change, and while it
+            is watched.
+        timeout_seconds: how long a check may take; one without an answer is an error.
+        success_threshold: how many successes in a row make a target healthy.
+        failure_threshold: how many failures in a row end it, once it was healthy.
         min_healthy_seconds: how long the successes must last without a break.
-        deadline_seconds: from the end of the apply; no check starts after it.
+        deadline_seconds: how long after the change a target must be healthy, or it has
+            failed.
     """
 
     initial_delay_seconds: float = 0

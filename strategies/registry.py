@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
-from strategies.base import DeploymentStrategy
+from strategies.base import CALLBACKS, DeploymentStrategy
 from strategies.blue_green import BlueGreenDeployment
 from strategies.canary import CanaryDeployment
 from strategies.errors import InvalidOptions
+from strategies.explained import Explained, explained
 from strategies.health import Health
 from strategies.options import truth
 from strategies.rolling import RollingDeployment
+
+#: The prefix of options that are settings of the health rule.
+HEALTH = "health_"
 
 _STRATEGIES: dict[str, type[DeploymentStrategy]] = {}
 
@@ -79,6 +83,38 @@ def attended_options(name: str) -> dict[str, Any]:
     return dict(strategy.attended) if strategy else {}
 
 
+def explained_options(name: str) -> dict[str, Explained]:
+    """Return what each option of a strategy does where people watch and decide.
+
+    The settings of the health rule are among them, as `health_interval_seconds`. What
+    only the library calls is not; an unknown strategy has none.
+    """
+    strategy = _STRATEGIES.get(name)
+    if strategy is None:
+        return {}
+    own = explained(strategy, strategy.attended)
+    health = {f"{HEALTH}{key}": each for key, each in explained(Health).items()}
+    return {
+        **{key: own[key] for key in own if key not in ("health", *CALLBACKS)},
+        **{key: replace(each, name=key) for key, each in health.items()},
+    }
+
+
+def with_health(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with those of the health rule in one mapping, as they are taken.
+
+    Args:
+        options: by the names that people type: `health_interval_seconds`.
+    """
+    health = {
+        name.removeprefix(HEALTH): value
+        for name, value in options.items()
+        if name.startswith(HEALTH)
+    }
+    others = {k: v for k, v in options.items() if not k.startswith(HEALTH)}
+    return {**others, "health": health} if health else others
+
+
 def health_from(values: object) -> Health:
     """Return the health rule made of texts or numbers by field name.
 
@@ -90,7 +126,7 @@ def health_from(values: object) -> Health:
     try:
         return Health.read(values)
     except InvalidOptions as wrong:
-        errors = {f"health_{name}": text for name, text in wrong.errors.items()}
+        errors = {f"{HEALTH}{name}": text for name, text in wrong.errors.items()}
         raise InvalidOptions(errors) from None
 
 

@@ -19,18 +19,21 @@ BatchSize = int | str | list[int | str] | tuple[int | str, ...]
 class RollingDeployment(DeploymentStrategy):
     """Change a fleet a batch at a time; each batch is healthy before the next begins.
 
+    Percentages are of the work set, rounded down, at least 1. A list of sizes, as
+    `[1, 5, "25%"]`, repeats its last one. With `window` it goes on as Nomad's
+    max_parallel does.
+
     Attributes:
-        batch_size: a count, a percentage of the work set rounded down (at least 1), or
-            a growing list of these whose last one is repeated: `1`, `"30%"`,
-            `[1, 5, "25%"]`.
-        delay_seconds: the wait between batches; there is none after the last.
+        batch_size: how many targets are changed before the next ones begin: a count,
+            a percentage, or a list that grows, as 1, 5, 25%.
+        delay_seconds: how long it waits between two batches; not after the last.
         health_check: the library's own check, called with a target after its deploy,
             and again while it is watched; false or raising means unhealthy. The
             dashboard has `health` instead.
-        max_failure_percent: failed targets tolerated in one batch, in percent of it.
-            More halt it, and so does a batch that fails as a whole.
-        window: keep as many targets open as a batch has, instead of waiting for whole
-            batches (after Nomad's max_parallel).
+        max_failure_percent: how many percent of one batch may fail; more stop it, and
+            so does a batch that fails as a whole.
+        window: whether as many targets as a batch has are always under way, instead of
+            one whole batch after the other.
     """
 
     name: ClassVar[str] = "rolling"

@@ -178,6 +178,8 @@ def _read(hint: Any, data: Any) -> Any:
         return _read_union(typing.get_args(hint), data)
     if origin is tuple and isinstance(data, list):
         inner = typing.get_args(hint)[0]
+        if inner is int:  # positions: many, and as they are
+            return tuple(data)
         return tuple(_read(inner, item) for item in data)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(data)

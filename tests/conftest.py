@@ -16,9 +16,9 @@ from django.conf import settings
 from django.test import TransactionTestCase
 
 from deployctl.launch import Addresses
+from tests.support import ROOT
 from tests.support.keys import keys
 from tests.support.servers import (
-    ROOT,
     Server,
     empty_database,
     make_database,

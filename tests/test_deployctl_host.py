@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from deployctl.launch.processes import is_running
+from tests.support import ROOT
 from tests.support.balancers import PATH
-from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.serial
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from deployctl.engine import drivers, targets
-from tests.support.servers import ROOT
+from tests.support import ROOT
 
 DOCUMENT = (ROOT / "docs" / "drivers.md").read_text()
 EXAMPLES = [

@@ -6,7 +6,7 @@ import json
 import re
 
 from deployctl.engine import routers, traffic
-from tests.support.servers import ROOT
+from tests.support import ROOT
 
 DOCUMENT = (ROOT / "docs" / "routers.md").read_text()
 EXAMPLES = [

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.management import get_commands
+from django.db import connection
 from django.db.models.functions import Now
 
 from deployctl import __version__
@@ -17,10 +18,12 @@ from deployctl.models import Deployment, Worker
 from deployctl.models.deployments import LIVE_STATES
 from deployctl.services import fleet, versions
 from deployctl.services.claims import Claim
+from deployctl.services.saved_forms import save_template
 from strategies.states import OperationState
 from tests.services.hands import Beside, Hands, said
+from tests.support import ROOT
 from tests.support.fleet import person, simulated
-from tests.support.servers import ROOT
+from tests.support.servers import empty_database
 from tests.terminal.typing import typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,6 +39,12 @@ OTHERS = (
 )
 #: The version that one target cannot run.
 BROKEN = "1.3.0"
+
+
+@pytest.fixture
+def numbers_from_one(superuser_url: str, transactional_db: None) -> None:
+    """Number deployments as the document does: tests that roll back use numbers up."""
+    empty_database(superuser_url, str(connection.settings_dict["NAME"]))
 
 
 @pytest.fixture
@@ -70,7 +79,7 @@ def outcome(claim: Claim) -> OperationState:
     return OperationState.FAILED if bad else OperationState.SUCCEEDED
 
 
-@pytest.mark.usefixtures("worker")
+@pytest.mark.usefixtures("numbers_from_one", "worker")
 def test_it_is_typed_and_ends_as_it_says() -> None:
     by = person()
     shop = fleet.add_application("storefront", by=by)
@@ -79,6 +88,7 @@ def test_it_is_typed_and_ends_as_it_says() -> None:
     fleet.add_targets(shop, where, eight, by=by)
     for version in ("1.0", BROKEN):
         versions.register_version(shop, version, by=by)
+    save_template(shop, where, "careful", {"strategy": "canary"}, by=by)
     for line in LINES:
         told = typed(*shlex.split(line, comments=True))
         ends = re.search(r"# ends with (\d+)$", line)

@@ -22,14 +22,14 @@ def test_tests_connect_as_the_application() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("table", ["plan", "event", "audit"])
+@pytest.mark.parametrize("table", ["plan", "zones", "event", "audit"])
 @pytest.mark.parametrize(
     "statement", ["TRUNCATE {}", "DELETE FROM {}", "UPDATE {} SET {} = DEFAULT"]
 )
 def test_the_application_cannot_rewrite_what_happened(
     table: str, statement: str
 ) -> None:
-    column = {"plan": "hash", "event": "seq", "audit": "id"}[table]
+    column = {"plan": "hash", "zones": "names", "event": "seq", "audit": "id"}[table]
     with (
         pytest.raises(ProgrammingError, match="permission denied"),
         transaction.atomic(),

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 
-from tests.support.servers import ROOT
+from tests.support import ROOT
 
 OWN = {"deployctl", "strategies"}
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==", re.MULTILINE)

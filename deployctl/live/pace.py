@@ -11,11 +11,11 @@ from deployctl import environment as env
 class Pace:
     """Seconds unless the name says otherwise; in tests, other values are handed in."""
 
-    tick_seconds: float = env.number("DEPLOYCTL_LIVE_TICK_SECONDS", 0.25)
-    poll_seconds: float = env.number("DEPLOYCTL_LIVE_POLL_SECONDS", 2)
-    heartbeat_seconds: float = env.number("DEPLOYCTL_LIVE_HEARTBEAT_SECONDS", 5)
-    recheck_seconds: float = env.number("DEPLOYCTL_LIVE_RECHECK_SECONDS", 30)
-    sockets_per_user: int = int(env.number("DEPLOYCTL_LIVE_SOCKETS_PER_USER", 50))
+    tick_seconds: float = env.seconds("DEPLOYCTL_LIVE_TICK_SECONDS", 0.25)
+    poll_seconds: float = env.seconds("DEPLOYCTL_LIVE_POLL_SECONDS", 2)
+    heartbeat_seconds: float = env.seconds("DEPLOYCTL_LIVE_HEARTBEAT_SECONDS", 5)
+    recheck_seconds: float = env.seconds("DEPLOYCTL_LIVE_RECHECK_SECONDS", 30)
+    sockets_per_user: int = env.count("DEPLOYCTL_LIVE_SOCKETS_PER_USER", 50)
     # Frames that wait for one socket; the next one drops them all and resyncs.
     waiting_frames: int = 64
     # Threads that read for the hub and check sessions, each with a connection.

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from deployctl.models.audit import Audit
-from deployctl.models.deployments import Command, Deployment, Event, Operation, Plan
+from deployctl.models.deployments import (
+    Command,
+    Deployment,
+    Event,
+    Operation,
+    Plan,
+    Zones,
+)
 from deployctl.models.fleet import (
     Application,
     Environment,
@@ -13,6 +20,7 @@ from deployctl.models.fleet import (
 )
 from deployctl.models.people import Attempts
 from deployctl.models.routers import Router
+from deployctl.models.saved import SavedForm
 from deployctl.models.secrets import Secret
 from deployctl.models.workers import Worker
 
@@ -27,9 +35,11 @@ __all__ = [
     "Operation",
     "Plan",
     "Router",
+    "SavedForm",
     "SavedQuery",
     "Secret",
     "Target",
     "Version",
     "Worker",
+    "Zones",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Q
@@ -120,7 +120,14 @@ class Deployment(models.Model):
                 condition=Q(started_at__isnull=False),
                 name="deployment_last_started",
             ),
-            models.Index("started_at", name="deployment_started"),
+            # That of the last day has no order: to find the last one of a place that
+            # rests, PostgreSQL would walk all others back by it.
+            BrinIndex(
+                fields=["started_at"],
+                pages_per_range=16,
+                autosummarize=True,
+                name="deployment_started",
+            ),
             GinIndex(SearchVector("why", config="simple"), name="deployment_why"),
         ]
 
@@ -234,6 +241,23 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.deployment_id}/{self.seq} {self.kind}"
+
+
+class Zones(models.Model):
+    """In which zone each target of a deployment stood when it started; insert only.
+
+    `places` has a byte for each position, in plan order: the number of its zone in
+    `names`.
+    """
+
+    deployment = models.OneToOneField(
+        Deployment, models.PROTECT, primary_key=True, related_name="zones"
+    )
+    names = models.JSONField()
+    places = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"zones of deployment {self.deployment_id}"
 
 
 class Command(models.Model):

@@ -13,23 +13,19 @@ from strategies.progress import Progress
 from strategies.steps import Deploy, Shift, Verify
 
 #: No page shows more; a plan with more batches shows those around the open one.
-MOST_ROWS = 400
+MOST_ROWS = 100
 #: To so many rows a table with names is shown.
 MOST_NAMED = 12
 
 
-def batches(
-    row: Deployment, progress: Progress, standing: str | None = None
-) -> dict[str, Any]:
+def batches(row: Deployment, progress: Progress, states: str) -> dict[str, Any]:
     """Return {says, rows} for the table or the tiles, and {letters} by step.
 
     Args:
         row: the deployment.
         progress: how far it has come.
-        standing: the letter of each position, where it has been read already.
+        states: the letter of each position.
     """
-    if standing is None:
-        standing = grid.letters(row, progress.course)
     spans = grid.batches(progress.course)
     now = _current(progress, len(spans))
     first = max(0, min(now - MOST_ROWS // 2, len(spans) - MOST_ROWS))
@@ -39,23 +35,21 @@ def batches(
     ends = [p for _, (start, stop) in shown for p in (start, stop - 1)]
     names = grid.names(row, ends) if in_table else {}
     keys = {number: key for key, number in grid.batch_numbers(progress.course).items()}
+    counts = looks.counted(states, [span for _, span in shown])
     rows = [
-        _line(
-            number,
-            span,
-            (Counter(standing[slice(*span)]), took.get(keys[number])),
-            names,
-            now,
-            progress,
-        )
-        for number, span in shown
+        _line(number, span, (letters, took.get(keys[number])), names, now, progress)
+        for (number, span), letters in zip(shown, counts, strict=True)
     ]
-    letters = {
-        number: Counter(standing[step.start : step.stop])
+    steps = {
+        number: (step.start, step.stop)
         for number, step in enumerate(progress.course.steps)
         if isinstance(step, Deploy | Verify)
     }
-    return {"says": _says(progress, now), "rows": rows, "letters": letters}
+    letters = dict(zip(steps, looks.counted(states, steps.values()), strict=True))
+    says = _says(progress, now)
+    if len(shown) < len(spans):
+        says += f"; {first + 1:,} to {first + len(shown):,} are shown"
+    return {"says": says, "rows": rows, "letters": letters}
 
 
 def _took(row: Deployment) -> dict[tuple[int, int], float | None]:

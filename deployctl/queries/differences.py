@@ -34,6 +34,7 @@ def sketch(plan: Plan) -> str:
     content = {
         "version": [plan.version, plan.version_digest],
         "options": dict(plan.options),
+        "serving": plan.router.serving if plan.router else "",
         "work": [
             [int(t.id), t.seen_version or "", t.driver_digest[:_DIGITS]]
             for t in plan.targets
@@ -132,6 +133,9 @@ def _settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         same = old["version"][0] == new["version"][0]
         what = "has another digest" if same else f"was {old['version'][0]}"
         lines.append(f"Version {new['version'][0]}: {what}.")
+    served, serves = old.get("serving"), new["serving"]
+    if served and served != serves:
+        lines.append(f"Traffic goes to {serves or 'no slot'}: was {served}.")
     options = old["options"]
     for key in sorted({*options, *new["options"]}):
         was, now = options.get(key), new["options"].get(key)

@@ -20,6 +20,8 @@ from strategies.steps import Course
 
 #: How many events are read at once.
 MOST_EVENTS = 60
+#: How many sentences a room shows; it sends them all with each change.
+MOST_LINES = 50
 #: Those that hold something to say.
 _TELLING = """
     SELECT seq FROM deployctl_event
@@ -42,7 +44,7 @@ def feed(row: Deployment, course: Course) -> dict[str, Any]:
         for seq, at, told in _told(row, course, _events(row, 0, _NEWEST))
         for line in told
     ]
-    return {"total": row.seq, "entries": entries[::-1]}
+    return {"total": row.seq, "entries": entries[: -MOST_LINES - 1 : -1]}
 
 
 def after(row: Deployment, course: Course, seq: int) -> Iterator[dict[str, Any]]:

@@ -14,29 +14,32 @@ from django.contrib.auth.models import User
 from django.contrib.postgres.search import (
     SearchQuery,
     SearchVector,
-    SearchVectorField,
+    SearchVectorExact,
 )
-from django.db.models import F, Func, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    BooleanField,
+    Case,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 
 from deployctl.models import Application, Deployment, Environment, Operation, Version
 
 #: So many persons, versions or reasons that a word fits are named one by one, by which
 #: each is found in an index. More are sought from the newest deployment on.
 MOST_NAMED = 1000
-#: By so many of the newest it is judged whether a word is in most reasons.
-_NEWEST = 100
+#: By twice as many it is judged whether a word is in most reasons.
+_SAMPLE = 100
 #: A count goes no further: nobody turns so many pages, and counting reads each row.
 MOST_COUNTED = 500
 #: PostgreSQL reads no more of a word for its search.
 _LONGEST_WORD = 100
 #: The words of a reason, as their index has them.
 _WORDS = SearchVector("why", config="simple")
-#: The same, as no index has them: for words that are in most reasons.
-_UNINDEXED = Func(
-    F("why"),
-    template="to_tsvector('simple'::regconfig, %(expressions)s)",
-    output_field=SearchVectorField(),
-)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -72,7 +75,6 @@ def listed(filters: Filters) -> QuerySet[Deployment]:
             "application", "environment", "version", "created_by", "parent"
         )
         .annotate(from_version=Subquery(first.values("from_version")[:1]))
-        .alias(_words=_UNINDEXED)
         .order_by("-pk")
     )
     return found.filter(_condition(filters))
@@ -120,14 +122,34 @@ def _search(q: str) -> Q:
     versions = Version.objects.filter(version__icontains=q)
     people = User.objects.filter(username__icontains=q)
     named = _one_of("version_id", versions) | _one_of("created_by_id", people)
-    reasons = Deployment.objects.alias(words=_WORDS).filter(words=_query(q)).order_by()
-    newest = (
-        Deployment.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    )
-    if reasons.filter(pk__gt=newest - _NEWEST).count() > _NEWEST // 2:
+    says_so = SearchVectorExact(_WORDS, _query(q))
+    if _is_usual(says_so):
         # Everybody says so: a page of it is found at once, and a list of all is long.
-        return named | Q(_words=_query(q))
-    return named | _one_of("pk", reasons, Q(_words=_query(q)))
+        return named | _walked(says_so)
+    reasons = Deployment.objects.filter(says_so).order_by()
+    return named | _one_of("pk", reasons, _walked(says_so))
+
+
+def _is_usual(condition: SearchVectorExact) -> bool:
+    """Whether most are like that: most of the newest, and most of some of any age."""
+    pks = Deployment.objects.values_list("pk", flat=True)
+    newest = pks.order_by("-pk").first() or 0
+    recent = range(newest, max(0, newest - _SAMPLE), -1)
+    any_age = range(newest, 0, -(newest // _SAMPLE + 1))
+    are = set(pks.filter(_walked(condition), pk__in=[*recent, *any_age]))
+    return all(
+        2 * len(are.intersection(sample)) > len(sample) for sample in (recent, any_age)
+    )
+
+
+def _walked(condition: SearchVectorExact) -> Q:
+    """Return a condition as PostgreSQL looks at it row by row, from the newest on.
+
+    Of the bare one it believes that hardly any row is so, whatever the word, and so it
+    would read its index, or sort all rows. Of a CASE it believes that half are.
+    """
+    yes, no = Value(True), Value(False)
+    return Q(Case(When(condition, then=yes), default=no, output_field=BooleanField()))
 
 
 def _query(q: str) -> SearchQuery:

@@ -6,47 +6,53 @@ letters; what they look like is the templates' affair.
 
 from __future__ import annotations
 
-import time
-from array import array
-from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from django.db import connection
 
-from deployctl.models import Deployment, Target
+from deployctl.models import Deployment, Operation, Target
 from deployctl.queries.looks import LETTERS, REGRESSED
 from deployctl.queries.plans import plan_of
+from deployctl.queries.zones import at_start
+from strategies.states import Direction
 from strategies.steps import Course, Deploy, Verify
 
 #: Above so many targets the grid is one text, not one object a target.
 MOST_CELLS = 500
 ZONE = "zone"
-#: So long a room may group its targets by the zones that they had.
-MEMBERS_SECONDS = 60
 
-_STATES = "'{" + ",".join(LETTERS) + "}'::text[]"
-_FORWARD = "".join(LETTERS.values())
-LETTER_SQL = f"""COALESCE(
-    substr('{_FORWARD.upper()}', array_position({_STATES}, r.state::text), 1),
-    CASE WHEN f.regressed THEN '{REGRESSED}' END,
-    substr('{_FORWARD}', array_position({_STATES}, f.state::text), 1))"""
-BOTH = """deployctl_operation f LEFT JOIN deployctl_operation r
-    ON r.deployment_id = f.deployment_id AND r.direction = 'return'
-   AND r.position = f.position"""
-#: A shift is no cell: it stands behind the targets.
-OF = "f.deployment_id = %s AND f.direction = 'forward' AND f.kind <> 'shift'"
+# By CASE, which costs half of what looking it up in an array would: a room has 100,000.
+_WHENS = " ".join(f"WHEN '{state}' THEN '{each}'" for state, each in LETTERS.items())
+_FORWARD = f"""
+    SELECT string_agg(CASE WHEN regressed THEN '{REGRESSED}'
+                           ELSE CASE state {_WHENS} END END, '' ORDER BY position)"""
+_BACK = f"""
+    SELECT array_agg(position ORDER BY position),
+           string_agg(upper(CASE state {_WHENS} END), '' ORDER BY position)"""
+# A shift is no cell: it stands behind the targets.
+_OF = """
+      FROM deployctl_operation
+     WHERE deployment_id = %s AND direction = %s AND kind <> 'shift'"""
 
 
 def letters(row: Deployment, course: Course) -> str:
     """Return the letter of each position, in plan order; all wait before the start."""
     if row.progress is None:
         return "p" * course.work
-    query = f"SELECT string_agg({LETTER_SQL}, '' ORDER BY f.position)"
+    # Laid over each other here: a join of what was only just written is planned as if
+    # it were a handful of rows, and then takes seconds.
     with connection.cursor() as cursor:
-        cursor.execute(f"{query} FROM {BOTH} WHERE {OF}", [row.pk])
-        return cursor.fetchone()[0] or ""
+        cursor.execute(_FORWARD + _OF, [row.pk, Direction.FORWARD.value])
+        states = str(cursor.fetchone()[0] or "")
+        cursor.execute(_BACK + _OF, [row.pk, Direction.RETURN.value])
+        positions, back = cursor.fetchone()
+    if not positions:
+        return states
+    cells = list(states)
+    for position, letter in zip(positions, back, strict=True):
+        cells[position] = letter
+    return "".join(cells)
 
 
 def batches(course: Course) -> list[tuple[int, int]]:
@@ -104,28 +110,22 @@ def cells(row: Deployment, course: Course, states: str) -> list[dict[str, Any]]:
             "column": number[position],
             "letter": states[position],
         }
-        for position, target_id, name, zone in _targets(row)
+        for position, (target_id, name, zone) in enumerate(_targets(row))
     ]
 
 
-def _targets(row: Deployment) -> list[tuple[int, int, str, str]]:
+def _targets(row: Deployment) -> list[tuple[int, str, str]]:
+    """Return (target id, name, zone) of each position, in plan order."""
     if row.progress is None:
         ids = [int(target.id) for target in plan_of(row).targets]
         found = Target.objects.in_bulk(ids)
-        return [
-            (at, pk, found[pk].name, str(found[pk].labels.get(ZONE, "")))
-            for at, pk in enumerate(ids)
-        ]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT o.position, t.id, t.name, COALESCE(t.labels->>%s, '')
-                 FROM deployctl_operation o
-                 JOIN deployctl_target t ON t.id = o.target_id
-                WHERE o.deployment_id = %s AND o.direction = 'forward'
-                ORDER BY o.position""",
-            [ZONE, row.pk],
-        )
-        return cursor.fetchall()
+        return [(pk, found[pk].name, str(found[pk].labels.get(ZONE, ""))) for pk in ids]
+    targets = Operation.objects.filter(
+        deployment_id=row.pk, direction=Direction.FORWARD, target__isnull=False
+    )
+    named = targets.order_by("position").values_list("target_id", "target__name")
+    zones = at_start(row)
+    return [(pk, name, zone) for (pk, name), zone in zip(named, zones, strict=True)]
 
 
 def names(row: Deployment, positions: Sequence[int]) -> dict[int, tuple[int, str]]:
@@ -142,39 +142,3 @@ def names(row: Deployment, positions: Sequence[int]) -> dict[int, tuple[int, str
             [row.pk, list(positions)],
         )
         return {position: (pk, name) for position, pk, name in cursor.fetchall()}
-
-
-def zones(row: Deployment, states: str) -> dict[str, Counter[str]]:
-    """Return counts of letters by zone label, zones in order of name.
-
-    Args:
-        row: the deployment.
-        states: its letters.
-    """
-    if row.progress is None:
-        return {}
-    this_minute = int(time.monotonic() // MEMBERS_SECONDS)
-    members = _members(row.pk, row.created_at, this_minute)
-    return {
-        zone: Counter(map(states.__getitem__, positions)) for zone, positions in members
-    }
-
-
-@lru_cache(maxsize=64)
-def _members(deployment_id: int, *_: object) -> list[tuple[str, array[int]]]:
-    """Return the positions of each zone; kept a while, since labels seldom change."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT COALESCE(t.labels->>%s, ''), array_agg(f.position)
-                 FROM deployctl_operation f
-                 JOIN deployctl_target t ON t.id = f.target_id
-                WHERE f.deployment_id = %s AND f.direction = 'forward'
-                GROUP BY 1 ORDER BY 1""",
-            [ZONE, deployment_id],
-        )
-        return [(zone, array("l", positions)) for zone, positions in cursor.fetchall()]
-
-
-def forget() -> None:
-    """Read the zones of all targets anew."""
-    _members.cache_clear()

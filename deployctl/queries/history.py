@@ -96,15 +96,16 @@ def why(row: Deployment) -> str:
 
 def waiting_for_people() -> list[dict[str, Any]]:
     """Return what needs somebody: halted at rest, paused, roll backs that failed."""
-    held = listed(Filters()).filter(
-        Q(state="paused") | Q(state="rolling_back", hold__isnull=False)
-    )
-    ended = listed(Filters()).filter(
+    pks = Deployment.objects.order_by("-pk").values_list("pk", flat=True)
+    held = pks.filter(Q(state="paused") | Q(state="rolling_back", hold__isnull=False))
+    ended = pks.filter(
         state__in=("failed", "rollback_failed"), pk__in=newest_of_each_place()
     )
-    # Apart, so that each follows an index: every page asks this.
-    latest = sorted([*held[:20], *ended[:20]], key=lambda row: -row.pk)
-    return [_need(row) for row in latest[:20]]
+    # Apart, so that each follows an index, and only by number: every page asks this.
+    latest = sorted([*held[:20], *ended[:20]], reverse=True)[:20]
+    if not latest:
+        return []
+    return [_need(row) for row in listed(Filters()).filter(pk__in=latest)]
 
 
 def newest_of_each_place() -> list[int]:

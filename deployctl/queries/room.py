@@ -11,18 +11,17 @@ from typing import Any
 from django.db import connection
 
 from deployctl.models import Deployment, Operation
-from deployctl.queries import feed, grid, halts, looks, slots, stages
+from deployctl.queries import feed, grid, halts, looks, slots, stages, zones
 from deployctl.queries.batches import batches
 from deployctl.queries.counters import counters
 from deployctl.queries.heads import heads
 from deployctl.queries.lineage import kin
-from deployctl.queries.plans import course_of
+from deployctl.queries.plans import course_of, progress_of
 from deployctl.queries.sentences import counted
 from deployctl.queries.upcoming import upcoming
 from deployctl.queries.verdict import verdict
 from deployctl.queries.workers import workers
 from deployctl.templatetags.deployctl import CELLS
-from strategies import wire
 from strategies.progress import Progress
 from strategies.states import Direction
 
@@ -40,14 +39,6 @@ def deployment(deployment_id: int) -> Deployment:
         Deployment.DoesNotExist: if there is none.
     """
     return Deployment.objects.select_related(*_NAMED).get(pk=deployment_id)
-
-
-def progress_of(row: Deployment) -> Progress:
-    """Return how far it has come."""
-    course = course_of(row.plan_id)
-    if row.progress is None:
-        return Progress.begin(course)
-    return wire.load_progress(row.progress, course)
 
 
 def named(deployment_id: int) -> dict[str, Any] | None:
@@ -96,12 +87,13 @@ def summary(deployment_id: int) -> dict[str, Any]:
 
 def _summary(row: Deployment, states: str) -> dict[str, Any]:
     progress = progress_of(row)
-    zones = grid.zones(row, states)
+    by_zone = zones.counted(row, states)
     stopped = halts.halt(row, progress)
     told_batches = batches(row, progress, states)
     at_rest = progress.rest is not None
+    (whole,) = looks.counted(states, [(0, len(states))])
     return {
-        "deployment": told(row, progress, len([zone for zone in zones if zone])),
+        "deployment": told(row, progress, len([zone for zone in by_zone if zone])),
         "halt": stopped,
         "hold": None if stopped else halts.hold(progress),
         "rail": stages.rail(progress),
@@ -113,10 +105,10 @@ def _summary(row: Deployment, states: str) -> dict[str, Any]:
         "verdict": verdict(progress),
         "heads": heads(progress, told_batches),
         "failures": {} if stopped else _failures(row, progress),
-        "zones": [_zone(name, counts) for name, counts in zones.items()],
+        "zones": [_zone(name, counts) for name, counts in by_zone.items()],
         "workers": at_work(row),
         "feed": feed.feed(row, progress.course),
-        "legend": _legend(Counter(states), over=at_rest),
+        "legend": _legend(whole, over=at_rest),
     }
 
 
@@ -135,9 +127,8 @@ def pulse(deployment_id: int) -> dict[str, Any]:
     return {"workers": at_work(row), "slots": slots.slots(row, progress_of(row))}
 
 
-def page(deployment_id: int) -> dict[str, Any]:
-    """Return the context of the whole room, with its grid."""
-    row = deployment(deployment_id)
+def page(row: Deployment) -> dict[str, Any]:
+    """Return the context of the whole room, with its grid; `row` as `deployment`."""
     course = course_of(row.plan_id)
     states = grid.letters(row, course)
     context = _summary(row, states)

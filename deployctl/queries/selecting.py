@@ -6,6 +6,9 @@ whole by its place in any case, and an index of labels would cost each look at a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform
@@ -120,3 +123,28 @@ def saved(application_id: int) -> list[SavedQuery]:
     """Return the queries that were saved for an application, by their names."""
     found = SavedQuery.objects.filter(application_id=application_id)
     return list(found.order_by("name"))
+
+
+class Choice(NamedTuple):
+    """One line of the select beside a query's text: choosing it fills the text."""
+
+    text: str
+    name: str
+    is_saved: bool = False
+
+
+def offered(queries: Iterable[SavedQuery], typed: str, empty: str) -> list[Choice]:
+    """Return what to choose from: nothing, what was saved, what was typed besides.
+
+    Args:
+        queries: what was saved.
+        typed: the text as it is.
+        empty: what an empty text is called there.
+    """
+    known = [Choice(query.text, query.name, is_saved=True) for query in queries]
+    own = typed and typed not in {each.text for each in known}
+    return [
+        Choice("", empty),
+        *known,
+        *([Choice(typed, "As typed")] if own else []),
+    ]

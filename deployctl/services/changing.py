@@ -147,11 +147,19 @@ _TABLE = """
         id bigint, name text, address text, driver text, settings jsonb, digest text,
         labels jsonb, slot text, version text, disabled text) ON COMMIT DROP
 """
+# One that was removed begins anew, as one that never was; its fence goes on, since the
+# host may still remember it.
 _UPDATE = """
     UPDATE deployctl_target t
        SET address = c.address, driver = c.driver, settings = c.settings,
            driver_digest = c.digest, labels = c.labels, slot = c.slot,
            recorded_version = c.version, removed_at = NULL,
+           health = CASE WHEN t.removed_at IS NULL THEN t.health ELSE 'unknown' END,
+           looks = CASE WHEN t.removed_at IS NULL THEN t.looks ELSE 0 END,
+           looked_at = CASE WHEN t.removed_at IS NULL THEN t.looked_at END,
+           observed_version = CASE WHEN t.removed_at IS NULL
+                                   THEN t.observed_version END,
+           observed_at = CASE WHEN t.removed_at IS NULL THEN t.observed_at END,
            disabled_reason = c.disabled,
            disabled_at = CASE WHEN c.disabled = '' THEN NULL
                               WHEN c.disabled = t.disabled_reason THEN t.disabled_at

@@ -13,6 +13,7 @@ from deployctl.models import Deployment, Operation
 from deployctl.services import audit, journal
 from deployctl.services.people import Actor, NotAllowed, require
 from deployctl.services.replies import REUSED, KeyReused, Reply, answer, once
+from deployctl.services.starting import already_live
 from deployctl.services.turn import Turn
 from strategies import commands
 from strategies.errors import CommandRefused
@@ -164,16 +165,8 @@ def _refuse_if_overtaken(turn: Turn) -> None:
 
 
 def _refused_by_live(deployment_id: int, kind: str, by: Actor) -> Reply:
-    row = Deployment.objects.select_related("environment").get(pk=deployment_id)
-    live = Deployment.objects.exclude(pk=row.pk).get(
-        application=row.application,
-        environment=row.environment,
-        state__in=("in_progress", "paused", "rolling_back"),
-    )
-    message = (
-        f"Deployment {live.pk} of this application is live in {row.environment}."
-        " Nothing was changed; wait for it, or stop it first."
-    )
+    row = Deployment.objects.get(pk=deployment_id)
+    message = str(already_live(deployment_id))
     with transaction.atomic():
         audit.record(by, f"deployment.{kind}", row, result="refused", reason=message)
     return Reply("refused", message, row.control_version)

@@ -9,10 +9,11 @@ from django.db import IntegrityError, transaction
 
 from deployctl.models import Application, Command, Deployment, Environment, Version
 from deployctl.queries.plans import plan_of
-from deployctl.services import audit, journal, planning, plans, starting
+from deployctl.services import audit, journal, planning, plans, starting, zones
 from deployctl.services.people import Actor, NotAllowed, require
 from deployctl.services.planning import Refused
 from deployctl.services.replies import KeyReused
+from deployctl.services.saved_forms import note_use
 from strategies import Plan
 from strategies.messages import Started
 from strategies.states import State
@@ -62,8 +63,20 @@ def deploy(
     key: str,
     why: str = "",
     parent: Deployment | None = None,
+    template: int | None = None,
 ) -> Deployment:
     """Freeze a plan and start it, both or neither, at most once for each key.
+
+    Args:
+        application: what is deployed.
+        environment: where.
+        version: which version of it.
+        plan: how.
+        by: who starts it.
+        key: of the button that was pressed.
+        why: for the record.
+        parent: what it is the retry or the way back of.
+        template: the template that it began with.
 
     Raises:
         NotAllowed: if this person may not.
@@ -88,6 +101,7 @@ def deploy(
                 body_hash=plan.hash,
                 answer={"started": row.pk},
             )
+            note_use(template, row)
             return start_deployment(row.pk, by=by)
     except (Refused, NotAllowed) as error:
         denied = isinstance(error, NotAllowed)
@@ -173,6 +187,7 @@ def start_deployment(deployment_id: int, *, by: Actor) -> Deployment:
             plan = plan_of(turn.row)
             chosen = starting.as_planned(turn, plan)
             starting.write_operations(turn, plan)
+            zones.keep(turn.id, plan, chosen)
             turn.by = by
             available = starting.available(plan, chosen)
             turn.fold(Started(available=available, by=by.label))

@@ -6,7 +6,7 @@ It gathers what the core needs and stores nothing; what a plan holds is the core
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -23,13 +23,12 @@ from deployctl.models import (
 )
 from deployctl.models.fleet import Health
 from deployctl.queries.plans import plan_of
+from deployctl.services.sights import Sight, running_version, seen
 from strategies import Candidate, Plan, create_strategy
 from strategies.plan import RouterSight
 from strategies.registry import attended_options
 from strategies.states import Direction, OperationState, State
 
-#: The label by which a canary is spread.
-ZONE = "zone"
 #: States of an operation that a retry tries again.
 _RETRIED = (OperationState.FAILED.value, OperationState.UNRESOLVED.value)
 
@@ -39,22 +38,15 @@ class Refused(Exception):
 
     Attributes:
         code: a stable word for programs.
+        deployment_id: the one that stands in the way; None if it is none.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(
+        self, code: str, message: str, deployment_id: int | None = None
+    ) -> None:
         self.code = code
+        self.deployment_id = deployment_id
         super().__init__(message)
-
-
-def running_version(target: Target) -> str | None:
-    """Return what a target runs, as far as anybody knows.
-
-    That is what is recorded, but for one that is unhealthy: a change that failed there
-    has left what was seen last.
-    """
-    if target.health == Health.UNHEALTHY and target.observed_version:
-        return target.observed_version
-    return target.recorded_version
 
 
 def plan_deployment(
@@ -84,7 +76,7 @@ def plan_deployment(
     targets = _fleet(application, environment)
     if target_ids is not None:
         targets = targets.filter(pk__in=list(target_ids))
-    chosen = list(targets.order_by("name"))
+    chosen = seen(targets)
     refuse_unresolved(chosen)
     return _planned(version, strategy, options, [_candidate(t) for t in chosen])
 
@@ -113,9 +105,9 @@ def plan_retry(parent: Deployment) -> Plan:
     targets = _fleet(row.application, row.environment)
     if plan.router is None or not plan.router.has_slots:
         targets = targets.filter(pk__in=came_from)
-    chosen = list(targets.order_by("name"))
+    chosen = seen(targets)
     refuse_unresolved(chosen, but_of=row.pk)
-    candidates = [_candidate(t, came_from=came_from.get(t.pk)) for t in chosen]
+    candidates = [_candidate(t, came_from=came_from.get(t.id)) for t in chosen]
     options = {**plan.options, "health": plan.course.limits.health}
     return _planned(row.version, plan.strategy, options, candidates)
 
@@ -143,13 +135,10 @@ def plan_way_back(parent: Deployment) -> tuple[Version, Plan]:
     if not goals:
         raise Refused("nothing_touched", "It changed no target: nothing to take back.")
     versions = _registered(parent, Counter(goals.values()))
-    chosen = list(
-        _fleet(parent.application, parent.environment)
-        .filter(pk__in=goals)
-        .order_by("name")
-    )
+    targets = _fleet(parent.application, parent.environment)
+    chosen = seen(targets.filter(pk__in=goals))
     refuse_unresolved(chosen)
-    candidates = [_candidate(t, goes_to=goals[t.pk]) for t in chosen]
+    candidates = [_candidate(t, goes_to=goals[t.id]) for t in chosen]
     limits = plan.course.limits
     options = {
         "batch_size": limits.parallelism,
@@ -165,7 +154,7 @@ def plan_way_back(parent: Deployment) -> tuple[Version, Plan]:
 
 def _switch_back(parent: Deployment, plan: Plan) -> tuple[Version, Plan]:
     assert plan.router is not None
-    targets = list(_fleet(parent.application, parent.environment).order_by("name"))
+    targets = seen(_fleet(parent.application, parent.environment))
     standby = [t for t in targets if t.slot == plan.router.serving]
     version = _registered(parent, Counter(map(running_version, standby)))
     refuse_unresolved(targets)
@@ -202,15 +191,15 @@ def _fleet(application: Application, environment: Environment) -> QuerySet[Targe
 
 
 def _candidate(
-    target: Target, *, came_from: str | None = None, goes_to: str | None = None
+    target: Sight, *, came_from: str | None = None, goes_to: str | None = None
 ) -> Candidate:
     return Candidate(
-        id=str(target.pk),
+        id=str(target.id),
         version=running_version(target),
         healthy=target.health != Health.UNHEALTHY,
         slot=target.slot,
         driver_digest=target.driver_digest,
-        zone=target.labels.get(ZONE),
+        zone=target.zone,
         came_from=came_from,
         goes_to=goes_to,
         left_out=target.disabled_reason or None,
@@ -260,23 +249,29 @@ def refuse_withdrawn(version: Version) -> None:
     """Refuse a version that must not be deployed."""
     if version.withdrawn_at is not None:
         reason = version.withdrawn_reason or "no reason"
-        raise Refused("withdrawn", f"Version {version} was withdrawn: {reason}.")
+        raise Refused(
+            "withdrawn",
+            f"Version {version} was withdrawn: {reason}. Choose another version."
+            " Nothing was started.",
+        )
 
 
-def refuse_unresolved(targets: list[Target], *, but_of: int | None = None) -> None:
+def refuse_unresolved(
+    targets: Sequence[Target | Sight], *, but_of: int | None = None
+) -> None:
     """Refuse targets that wait for a person, but for those of one deployment.
 
     Those that are disabled may wait: no plan touches them.
     """
-    waiting = Operation.objects.filter(
-        target__in=[target.pk for target in targets if target.disabled_at is None],
-        state="unresolved",
-    ).exclude(deployment_id=but_of or 0)
-    names = waiting.values_list("target__name", flat=True)
+    # All that wait, who are few, and not all that are meant, who may be 100,000.
+    waiting = Operation.objects.filter(state="unresolved", target__isnull=False)
+    others = waiting.exclude(deployment_id=but_of or 0)
+    ids = set(others.values_list("target_id", flat=True))
+    names = {t.name for t in targets if t.id in ids and not t.disabled_reason}
     if names:
         raise Refused(
             "unresolved",
-            f"{named(sorted(set(names)))} still has an operation whose outcome"
+            f"{named(sorted(names))} still has an operation whose outcome"
             " nobody could find. Settle it in its deployment first.",
         )
 

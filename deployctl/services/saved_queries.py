@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from deployctl.models import Application, SavedQuery
+from deployctl.models import Application, SavedForm, SavedQuery
 from deployctl.models.fleet import QUERY_NAME
 from deployctl.queries.expression import parse
 from deployctl.services import audit
@@ -43,10 +43,23 @@ def remove_query(query_id: int, *, by: Actor) -> None:
 
     Raises:
         NotAllowed: if this person may not.
+        ValueError: a template has it; nothing was changed.
     """
     require(by, "remove queries", "every environment")
     with transaction.atomic():
         row = SavedQuery.objects.select_for_update().filter(pk=query_id).first()
         if row is not None:
+            _refuse_used(row)
             audit.record(by, "query.removed", row, before={"text": row.text})
             row.delete()
+
+
+def _refuse_used(row: SavedQuery) -> None:
+    # A template whose query is gone would choose the whole fleet. A new one cannot come
+    # in between: it would have to lock the query, which is locked here.
+    first = SavedForm.objects.filter(query=row).order_by("name").first()
+    if first is not None:
+        raise ValueError(
+            f"The template {first} for {first.environment} chooses its targets by"
+            f" {row}. Delete the template first, or give it another query."
+        )

@@ -17,8 +17,8 @@ from deployctl.services.planning import (
     named,
     refuse_unresolved,
     refuse_withdrawn,
-    running_version,
 )
+from deployctl.services.sights import running_version
 from deployctl.services.turn import Turn
 from strategies import Plan
 from strategies.plan import PlannedTarget
@@ -185,4 +185,5 @@ def _live_refusal(live: Deployment) -> Refused:
         f"Deployment {live.pk} by {live.created_by} is live in {live.environment} since"
         f" {live.started_at:%Y-%m-%d %H:%M} UTC ({live.state.replace('_', ' ')})."
         " Nothing was started; wait for it, or stop it first.",
+        live.pk,
     )

@@ -10,7 +10,9 @@ from uuid import uuid4
 
 from django.http import HttpRequest
 
+from deployctl.models import Deployment
 from deployctl.queries import room, stages
+from deployctl.queries.plans import progress_of
 from deployctl.queries.sentences import counted
 from deployctl.web.shell import by
 from strategies.progress import Progress
@@ -21,15 +23,14 @@ Button = dict[str, Any]
 
 
 def controls(
-    request: HttpRequest, deployment_id: int, notice: dict[str, str] | None = None
+    request: HttpRequest, row: Deployment, notice: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """Return the context of `deployments/_controls.html`."""
-    row = room.deployment(deployment_id)
-    progress = room.progress_of(row)
+    progress = progress_of(row)
     actor = by(request)
     buttons = _buttons(progress, row.version.version) if actor.may_act else []
     hint = _hint(progress) if actor.may_act else "You may look; an administrator acts."
-    waiting = room.unresolved(deployment_id) if actor.may_act else []
+    waiting = room.unresolved(row.pk) if actor.may_act else []
     return {
         "deployment": {"id": row.pk},
         "controls": {

@@ -6,9 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.utils.http import urlencode
+from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from deployctl.services import editing
@@ -16,7 +14,7 @@ from deployctl.services.changing import Moved
 from deployctl.services.fleet import InUse
 from deployctl.web.denied import says_denied
 from deployctl.web.fleet_forms import EditForm
-from deployctl.web.shell import by
+from deployctl.web.shell import by, to_fleet
 
 
 @require_http_methods(["GET", "POST"])
@@ -32,13 +30,15 @@ def target_edit(request: HttpRequest) -> HttpResponse:
     messages.success(request, said(len(found["edits"].changes)))
     names = ("application", "environment", "where")
     place = {name: str(form.cleaned_data[name]) for name in names}
-    return redirect(f"{reverse('target-list')}?{urlencode(place)}")
+    return to_fleet(place)
 
 
 @require_POST
 def target_edit_preview(request: HttpRequest) -> HttpResponse:
     """Show what the edit would do; nothing is kept."""
-    return render(request, "targets/_edit.html", outcome(EditForm(request.POST), None))
+    form = EditForm(request.POST)
+    context = {**outcome(form, None), "form": form}
+    return render(request, "targets/_edit_preview.html", context)
 
 
 def outcome(form: EditForm, request: HttpRequest | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from deployctl.inventories.rows import Inventory, NoInventory
 from deployctl.inventories.texts import MOST_BYTES
 from deployctl.models import Application, Environment
 from deployctl.queries.expression import MOST_CHARS
+from deployctl.queries.selecting import Choice, offered, saved
 from deployctl.services.editing import MOST_REASON_CHARS, Edit
 from deployctl.web.forms import Text
 
@@ -91,6 +92,15 @@ class EditForm(PlaceForm):
         help_text="Left out of plans, and not watched.",
     )
     enable = forms.ChoiceField(choices=_YES_NO, required=False, label="Enable")
+
+    @property
+    def offered(self) -> list[Choice]:
+        """What `where` may be chosen from; nothing if nothing was saved."""
+        name = str(self["application"].value() or "").replace("\0", "")
+        application = Application.objects.filter(name=name).first()
+        queries = saved(application.pk) if application else []
+        typed = str(self["where"].value() or "")
+        return offered(queries, typed, "None chosen") if queries else []
 
     def edit(self) -> Edit:
         """Return the edit.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django import forms
@@ -9,8 +10,9 @@ from django import forms
 from deployctl.models import Application, Environment, SavedQuery, Version
 from deployctl.queries.expression import MOST_CHARS
 from deployctl.queries.routers import why_no_switch
-from deployctl.queries.selecting import saved
+from deployctl.queries.selecting import Choice, offered, saved
 from strategies import InvalidOptions
+from strategies.registry import HEALTH, explained_options, with_health
 
 ON_FAILURE = (
     ("", "As usual"),
@@ -39,8 +41,10 @@ OWN = {
 }
 COMMON = ("min_healthy", "on_failure", "parallelism", "retries")
 _YES_NO = (("", "No"), ("yes", "Yes"))
-#: The prefix of fields that are settings of the health rule.
-HEALTH = "health_"
+_NO_VERSION = (
+    "There is no such version to deploy: it was withdrawn, or belongs to another"
+    " application. Choose one of the list, or register it."
+)
 
 
 class Text(forms.CharField):
@@ -64,7 +68,9 @@ class DeploymentForm(forms.Form):
     """What to deploy where and how; options go to the strategy as they were typed."""
 
     application = forms.ModelChoiceField(Application.objects.order_by("name"))
-    version = forms.ModelChoiceField(Version.objects.none())
+    version = forms.ModelChoiceField(
+        Version.objects.none(), error_messages={"invalid_choice": _NO_VERSION}
+    )
     environment = forms.ModelChoiceField(Environment.objects.order_by("name"))
     where = Text(
         max_length=MOST_CHARS,
@@ -74,59 +80,31 @@ class DeploymentForm(forms.Form):
     strategy = forms.ChoiceField(
         choices=STRATEGIES, initial=USUAL, required=False, label="Strategy"
     )
-    stages = Text(
-        initial="10, 25, 50, 100",
-        label="Stages, %",
-        help_text="Of the targets that need the change; the last is 100.",
-    )
-    stage_duration_seconds = Text(
-        initial="60", label="Bake after each, s", help_text="Watched all the time."
-    )
-    success_threshold = Text(
-        initial="95%", label="Must succeed", help_text="Of each stage, and so far."
-    )
+    stages = Text(initial="10, 25, 50, 100", label="Stages, %")
+    stage_duration_seconds = Text(initial="60", label="Bake after each, s")
+    success_threshold = Text(initial="95%", label="Must succeed")
     gates = forms.ChoiceField(
         choices=_YES_NO, required=False, label="Ask a person after each stage"
     )
-    gate_limit_seconds = Text(
-        label="A person has, s", help_text="Empty: no limit. Then it halts."
-    )
-    traffic_shares = Text(
-        label="Traffic of each, %",
-        help_text="As 5, 15, 40: one for each stage but the last. Empty: as the load"
-        " balancer has it.",
-    )
+    gate_limit_seconds = Text(label="A person has, s")
+    traffic_shares = Text(label="Traffic of each, %")
     auto_promote = forms.ChoiceField(
         choices=_YES_NO, required=False, label="Switch without asking"
     )
-    auto_promote_seconds = Text(
-        label="Switch by itself after, s", help_text="Empty: it waits for a person."
-    )
+    auto_promote_seconds = Text(label="Switch by itself after, s")
     bake_seconds = Text(initial="0", label="Watch after the switch, s")
-    retain_seconds = Text(
-        initial="1800", label="Keep the old slot, s", help_text="To return to it."
-    )
+    retain_seconds = Text(initial="1800", label="Keep the old slot, s")
     end_retention = forms.ChoiceField(
         choices=_YES_NO, required=False, label="Change a slot that is still kept"
     )
-    batch_size = Text(
-        initial="4", label="Batch size", help_text="3, 25% or a growing 1, 5, 25%."
-    )
+    batch_size = Text(initial="4", label="Batch size")
     delay_seconds = Text(initial="2", label="Wait between batches, s")
-    max_failures = Text(
-        initial="0", label="Failures tolerated", help_text="One more stops it."
-    )
-    min_healthy = Text(
-        initial="0", label="Stay available", help_text="A count or a percentage."
-    )
+    max_failures = Text(initial="0", label="Failures tolerated")
+    min_healthy = Text(initial="0", label="Stay available")
     on_failure = forms.ChoiceField(
-        choices=ON_FAILURE,
-        initial="",
-        required=False,
-        label="When it stops",
-        help_text="As usual: a canary rolls back, all others halt.",
+        choices=ON_FAILURE, initial="", required=False, label="When it stops"
     )
-    parallelism = Text(label="At once", help_text="Empty: a whole batch.")
+    parallelism = Text(label="At once")
     retries = Text(initial="0", label="Further attempts")
     health_interval_seconds = Text(initial="1", label="Ask every, s")
     health_timeout_seconds = Text(initial="5", label="Answer within, s")
@@ -139,18 +117,23 @@ class DeploymentForm(forms.Form):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        for name, field in self.fields.items():
+            is_choice = isinstance(field, forms.ChoiceField)
+            said = explanation(name, is_choice=is_choice)
+            field.help_text = said or field.help_text
         #: Why a strategy cannot be chosen here, by its name.
         self.unavailable: dict[str, str] = {}
         #: What was asked for and is none; the usual one is chosen instead.
         self.no_strategy = ""
         #: What was saved for the application, to choose `where` from.
         self.queries: list[SavedQuery] = []
-        application, environment = self._id("application"), self._id("environment")
+        application, environment = self.place
         if application is not None:
             versions = Version.objects.filter(
                 application_id=application, withdrawn_at=None
             )
             self.fields["version"].queryset = versions.order_by("-pk")  # type: ignore[attr-defined]
+            self.fields["version"].help_text = self._withdrawn(application)
             self.queries = saved(application)
         if application is not None and environment is not None:
             why = why_no_switch(application, environment)
@@ -160,9 +143,27 @@ class DeploymentForm(forms.Form):
             self.no_strategy, asked = asked[:40], USUAL
         self.initial["strategy"] = asked
 
+    @property
+    def place(self) -> tuple[int | None, int | None]:
+        """The numbers of application and environment, if they are chosen."""
+        return self._id("application"), self._id("environment")
+
     def _id(self, name: str) -> int | None:
         value = str(self.data.get(name) or self.initial.get(name) or "")
         return int(value) if value.isdecimal() and len(value) < 16 else None
+
+    def _withdrawn(self, application: int) -> str:
+        """Return that the version which was saved once cannot be chosen any more."""
+        gone = Version.objects.filter(application_id=application)
+        gone = gone.exclude(withdrawn_at=None)
+        row = gone.filter(pk=self._id("version") or 0).first()
+        return f"{row} was withdrawn: choose another version." if row else ""
+
+    @property
+    def offered(self) -> list[Choice]:
+        """What `where` may be chosen from."""
+        typed = str(self["where"].value() or "")
+        return offered(self.queries, typed, "The whole fleet")
 
     @property
     def health_errors(self) -> bool:
@@ -174,18 +175,20 @@ class DeploymentForm(forms.Form):
         """The strategy's name; the usual one if nobody chose."""
         return str(self.cleaned_data.get("strategy") or USUAL)
 
+    def typed(self) -> dict[str, str]:
+        """Return each field as it was typed, right or wrong."""
+        texts = {name: str(self.data.get(name, "")) for name in self.fields}
+        return {name: text.replace("\0", "").strip() for name, text in texts.items()}
+
     def options(self) -> dict[str, Any]:
+        """Return the strategy's options as it takes them."""
+        return with_health(self.typed_options())
+
+    def typed_options(self) -> dict[str, str]:
         """Return the strategy's options as they were typed; empty means the default."""
-        names = (*OWN[self.chosen], *COMMON)
-        typed = {name: self.cleaned_data[name] for name in names}
-        given = {name: value for name, value in typed.items() if value != ""}
-        health = {
-            name.removeprefix(HEALTH): value
-            for name, value in self.cleaned_data.items()
-            if name.startswith(HEALTH) and value != ""
-        }
-        yes = {name: True for name, value in given.items() if value == "yes"}
-        return {**given, **yes, "health": health}
+        data = self.cleaned_data
+        typed = {name: data[name] for name in options_of(self.chosen)}
+        return {name: value for name, value in typed.items() if value != ""}
 
     def blame(self, error: InvalidOptions) -> None:
         """Put each of the strategy's sentences beside its field."""
@@ -193,3 +196,37 @@ class DeploymentForm(forms.Form):
             known = name if name in self.fields else f"{HEALTH}{name}"
             field = known if known in self.fields else None
             self.add_error(field, text if field else f"{name}: {text}")
+
+
+def options_of(strategy: str) -> list[str]:
+    """Return the names of the fields that are options of a strategy."""
+    health = [name for name in DeploymentForm.base_fields if name.startswith(HEALTH)]
+    return [*OWN[strategy], *COMMON, *health]
+
+
+@cache
+def explanation(name: str, *, is_choice: bool) -> str:
+    """Return what an option does and what it is when it is left open; "" for others.
+
+    The words are those of the option itself, so that they are the same everywhere.
+    """
+    told = {
+        strategy: options[name]
+        for strategy in OWN
+        if name in options_of(strategy)
+        if name in (options := explained_options(strategy))
+    }
+    if not told:
+        return ""
+    first, *others = told.items()
+    text, default = first[1].text, first[1].default
+    if default in ("", "no"):  # The text says it, or the choice itself does.
+        return text
+    differ = [
+        f", {strategy.replace('_', '-')} {each.default}"
+        for strategy, each in others
+        if each.default != default
+    ]
+    lead = "As usual" if is_choice else "Empty"
+    usual = f"{lead}: {default}".replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{text} {usual}{''.join(differ)}."

@@ -5,16 +5,19 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_not_required
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
 
 from deployctl.queries import workers
 
 
+@require_safe
 @login_not_required
 def healthz(request: HttpRequest) -> HttpResponse:
     """Say that this web process answers; asks nothing of the database."""
     return _plain("ok")
 
 
+@require_safe
 @login_not_required
 def readyz(request: HttpRequest) -> HttpResponse:
     """Say whether the database answers and a worker beats."""

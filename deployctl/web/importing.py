@@ -6,10 +6,12 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.utils.http import urlencode
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.shortcuts import render
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from deployctl.inventories import formats
 from deployctl.queries import exported, fleet, places
@@ -19,9 +21,10 @@ from deployctl.services.fleet import InUse
 from deployctl.services.importing import Import, Judge, Wrong
 from deployctl.web.denied import says_denied
 from deployctl.web.fleet_forms import ImportForm
-from deployctl.web.shell import by
+from deployctl.web.shell import by, to_fleet
 from deployctl.web.targets import asked, looked_up
 
+_NOTHING = "Choose a file, or paste its text."
 _TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 
 
@@ -39,7 +42,7 @@ def target_import(request: HttpRequest, judge: Judge) -> HttpResponse:
     place = {
         name: str(form.cleaned_data[name]) for name in ("application", "environment")
     }
-    return redirect(f"{reverse('target-list')}?{urlencode(place)}")
+    return to_fleet(place)
 
 
 @require_POST
@@ -60,7 +63,7 @@ def outcome(
     try:
         inventory = form.inventory()
         if inventory is None:
-            return {}
+            return {} if request is None else {"errors": [_NOTHING]}
         where = data["application"], data["environment"], inventory, judge
         if request is None:
             return {"found": importing.preview(*where, disable_missing=missing)}
@@ -116,7 +119,7 @@ def shown(
     return render(request, "targets/import.html", context, status=status)
 
 
-@require_GET
+@require_safe
 def target_export(request: HttpRequest, format: str) -> HttpResponse:
     """Give a file of what the filter selects of one fleet."""
     filters = asked(request)
@@ -124,7 +127,7 @@ def target_export(request: HttpRequest, format: str) -> HttpResponse:
     if wrong or not (filters.application and filters.environment):
         sentence = "Choose one application and one environment, then export them."
         messages.error(request, f"{wrong or sentence} Nothing was exported.")
-        return redirect(f"{reverse('target-list')}?{request.GET.urlencode()}")
+        return to_fleet(request.GET.dict())
     parts = formats.written(exported.rows(found), format)
     answer = HttpResponse("".join(parts), content_type=_TYPES[format])
     answer["Content-Disposition"] = f'attachment; filename="{named(filters)}.{format}"'

@@ -8,18 +8,25 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from deployctl.queries import (
     filtering,
     fleet,
     history,
     places,
+    saved_forms,
     slots,
     versions,
     workers,
 )
+from deployctl.web.beginnings import by_id
+
+#: So many drafts are shown beside what runs; the others stand on their own page.
+_MOST_DRAFTS = 5
 
 
+@require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the whole page, or the table of running deployments alone."""
     if request.GET.get("part") == "running":
@@ -33,6 +40,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "wrong_of": wrong_of,
         "fleet": fleet.summary(fleet.listed(fleet.Filters())),
         "kept": slots.kept(),
+        "drafts": saved_forms.drafts(by_id(request))[:_MOST_DRAFTS],
         "workers": workers.workers(),
         "checklist": checklist(),
     }

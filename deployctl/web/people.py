@@ -12,6 +12,8 @@ from deployctl.web import throttle
 class SignIn(LoginView):
     """Sign in; `next` is followed within this site only."""
 
+    # Django's own serves PUT as if it were POST.
+    http_method_names = ["get", "head", "post"]
     template_name = "registration/sign_in.html"
     redirect_authenticated_user = True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
 
 from deployctl.models import Plan
 from deployctl.queries import differences, plans
@@ -11,6 +12,7 @@ from deployctl.queries.planned import planned
 from deployctl.web.shell import text
 
 
+@require_safe
 def plan_detail(request: HttpRequest, plan_hash: str) -> HttpResponse:
     """Show a plan as it was before anything moved; with `against`, what differs."""
     row = get_object_or_404(Plan.objects.select_related("created_by"), pk=plan_hash)
@@ -25,6 +27,7 @@ def plan_detail(request: HttpRequest, plan_hash: str) -> HttpResponse:
     return render(request, "plans/detail.html", context)
 
 
+@require_safe
 def plan_json(request: HttpRequest, plan_hash: str) -> JsonResponse:
     """Send a plan as it is stored: its content, its format and its hash."""
     row = get_object_or_404(Plan, pk=plan_hash)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from deployctl import frames
 from deployctl.models import Deployment, Operation
@@ -33,24 +33,33 @@ _VERBS = {"retry_rollback": "roll_back"}
 _OUTCOMES = {"write_off": "written_off"}
 
 
+def found(deployment_id: int) -> Deployment:
+    """Return a deployment with what its room names, or answer that there is none."""
+    try:
+        return room.deployment(deployment_id)
+    except Deployment.DoesNotExist as error:
+        raise Http404(str(error)) from error
+
+
+@require_safe
 def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
     """Show the room."""
-    get_object_or_404(Deployment, pk=deployment_id)
-    personal = controls(request, deployment_id)
-    context = {**personal, **room.page(deployment_id)}
+    row = found(deployment_id)
+    context = {**controls(request, row), **room.page(row)}
     return render(request, "deployments/detail.html", context)
 
 
+@require_safe
 def deployment_live(request: HttpRequest, deployment_id: int) -> HttpResponse:
     """Answer what has changed since a sequence number; for catching up and polling."""
     get_object_or_404(Deployment, pk=deployment_id)
     return JsonResponse(frames.since(deployment_id, number(request, "since") or 0))
 
 
+@require_safe
 def deployment_actions(request: HttpRequest, deployment_id: int) -> HttpResponse:
     """Show the buttons as they are for this person now."""
-    get_object_or_404(Deployment, pk=deployment_id)
-    context = controls(request, deployment_id)
+    context = controls(request, found(deployment_id))
     return render(request, "deployments/_controls.html", context)
 
 
@@ -112,7 +121,7 @@ def answer(request: HttpRequest, deployment_id: int, reply: Reply) -> HttpRespon
         messages.add_message(request, _LEVELS[colour], reply.message)
         return redirect("deployment-detail", deployment_id)
     notice = {"state": colour, "text": reply.message}
-    context = controls(request, deployment_id, notice)
+    context = controls(request, found(deployment_id), notice)
     return render(request, "deployments/_controls.html", context, status=status)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 
 from deployctl import __version__
 from deployctl.queries import history, workers
 from deployctl.services.people import Actor, actor_of
 
+#: No longer one is sent to a browser as the place to go on.
+_LONGEST_ADDRESS = 16_000
 #: The entry of the top bar that a page belongs to, by the start of its url name.
 _NAV = {
     "overview": "overview",
@@ -40,9 +44,8 @@ def strip() -> list[dict[str, Any]]:
     pulse = workers.pulse()
     facts = []
     if not pulse.beating:
-        since = (
-            f" since {pulse.last_beat_at:%H:%M:%S} UTC" if pulse.last_beat_at else ""
-        )
+        last = pulse.last_beat_at
+        since = f" since {last:%Y-%m-%d %H:%M:%S} UTC" if last else ", none ever has"
         text = f"No worker beats{since}. Deployments wait; pause and abort still count."
         facts.append(_fact("error", "", text, reverse("overview")))
     for need in history.waiting_for_people():
@@ -98,18 +101,14 @@ def older_and_newer(
     """Return the rows of a page of what is listed newest first, and its pager.
 
     A page begins behind a row, not after a count: so it costs the same however far
-    back it is, and what comes meanwhile moves nothing.
+    back it is, and what comes meanwhile moves nothing. Where nothing is behind that
+    row, it is the newest page.
     """
     before, after = number(request, "before"), number(request, "after")
-    if after is not None and before is None:
-        newer = list(found.filter(pk__gt=after).order_by("pk")[: size + 1])
-        rows = newer[:size][::-1]
-        has_newer, has_older = len(newer) > size, True
-    else:
-        older = found if before is None else found.filter(pk__lt=before)
-        rows = list(older[: size + 1])
-        has_newer, has_older = before is not None, len(rows) > size
-        rows = rows[:size]
+    rows, has_newer, has_older = _behind(found, before, after, size)
+    if not rows:
+        before = after = None
+        rows, has_newer, has_older = _behind(found, before, after, size)
 
     def url(**where: int) -> str:
         kept = {k: v for k, v in request.GET.items() if k not in ("before", "after")}
@@ -120,6 +119,25 @@ def older_and_newer(
         "older_url": url(before=rows[-1].pk) if has_older and rows else "",
         "newest_url": url() if before is not None or after is not None else "",
     }
+
+
+def _behind(
+    found: QuerySet[Any], before: int | None, after: int | None, size: int
+) -> tuple[list[Any], bool, bool]:
+    """Return the rows behind one, and whether there are newer and older ones."""
+    if after is not None and before is None:
+        newer = list(found.filter(pk__gt=after).order_by("pk")[: size + 1])
+        return newer[:size][::-1], len(newer) > size, True
+    older = found if before is None else found.filter(pk__lt=before)
+    rows = list(older[: size + 1])
+    return rows[:size], before is not None, len(rows) > size
+
+
+def to_fleet(filters: Mapping[str, str]) -> HttpResponse:
+    """Lead to the fleet, filtered; to all of it where the filter is no address."""
+    query = urlencode(filters)
+    address = reverse("target-list")
+    return redirect(f"{address}?{query}" if len(query) < _LONGEST_ADDRESS else address)
 
 
 def idempotency_key(request: HttpRequest) -> str:

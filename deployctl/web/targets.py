@@ -5,21 +5,24 @@ from __future__ import annotations
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
 
 from deployctl.models import Application, Target
 from deployctl.queries import fleet, operating, room, sheets
 from deployctl.queries.expression import MOST_CHARS
-from deployctl.queries.selecting import saved
+from deployctl.queries.selecting import offered, saved
 from deployctl.web.files import sent
 from deployctl.web.shell import by, number, older_and_newer, paged, text
 
 
+@require_safe
 def target_list(request: HttpRequest) -> HttpResponse:
     """Show the targets of the fleet, or those of one deployment."""
     filters = asked(request)
     found, wrong = looked_up(filters)
     application = Application.objects.filter(name=filters.application).first()
     rows, page = paged(request, found, fleet.PAGE)
+    queries = saved(application.pk) if application else []
     operations = (
         fleet.operations_in(filters.deployment, [row.pk for row in rows])
         if filters.deployment
@@ -32,7 +35,8 @@ def target_list(request: HttpRequest) -> HttpResponse:
         "choices": choices(filters),
         "summary": fleet.summary(found),
         "wrong": wrong,
-        "queries": saved(application.pk) if application else [],
+        "queries": queries,
+        "offered": offered(queries, filters.where, "Saved queries"),
         "may_act": by(request).may_act,
         "address": request.GET.urlencode(),
         "deployment": room.named(filters.deployment) if filters.deployment else None,
@@ -75,6 +79,7 @@ def choices(filters: fleet.Filters) -> dict[str, list[tuple[str, str]]]:
     }
 
 
+@require_safe
 def target_detail(request: HttpRequest, target_id: int) -> HttpResponse:
     """Show one target: its version, its health, its history."""
     targets = Target.objects.select_related("application", "environment")
@@ -90,6 +95,7 @@ def target_detail(request: HttpRequest, target_id: int) -> HttpResponse:
     return render(request, "targets/detail.html", context)
 
 
+@require_safe
 def target_csv(request: HttpRequest, target_id: int) -> StreamingHttpResponse:
     """Send all that was done to a target as a file for a spreadsheet."""
     target = get_object_or_404(Target, pk=target_id)

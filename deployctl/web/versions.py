@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from deployctl.models import Version
 from deployctl.queries import fleet, versions
@@ -21,6 +21,7 @@ from deployctl.web.forms import VersionForm
 from deployctl.web.shell import by, paged, text
 
 
+@require_safe
 def version_list(request: HttpRequest) -> HttpResponse:
     """Show versions, and the form to register one to whoever may."""
     initial = {"application": fleet.only_application()}

@@ -15,14 +15,19 @@ SPOKEN = {"room-status", "room-alert", "room-banner"}
 
 
 def deploy(
-    page: Page, url: str, environment: str, *versions: str, **fields: str
+    page: Page,
+    url: str,
+    environment: str,
+    *versions: str,
+    application: str = "storefront",
+    **fields: str,
 ) -> int:
     """Fill the builder, look at the plan, start it; return the deployment's number.
 
     Of several versions the first is taken that the fleet does not run already.
     """
     page.goto(f"{url}/deployments/new/")
-    choose(page, "application", "storefront")
+    choose(page, "application", application)
     choose(page, "environment", environment)
     expect(page.locator("#id_version")).to_contain_text(versions[0])
     for health in page.locator("details.more").all():

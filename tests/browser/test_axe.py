@@ -97,7 +97,13 @@ def paths(numbers: list[int]) -> list[str]:
     return [
         *("/", "/fleet/", "/fleet/?state=unhealthy", "/targets/1/", "/versions/"),
         *("/deployments/", "/deployments/?q=nothing+is+like+this", "/nowhere/"),
-        *("/fleet/import/", "/fleet/edit/", "/fleet/?where=name%3D", f"/fleet/?{ONE}"),
+        *(
+            "/deployments/saved/",
+            "/fleet/import/",
+            "/fleet/edit/",
+            "/fleet/?where=name%3D",
+            f"/fleet/?{ONE}",
+        ),
         *rooms,
         *(f"/fleet/?deployment={number}" for number in numbers[:1]),
     ]
@@ -130,6 +136,16 @@ def test_every_page(
     expect(page.locator("#id_version")).to_contain_text("1.1.0")
     choose(page, "version", "1.1.0")
     expect(page.locator("#plan-stages")).to_be_visible()
+    page.click("summary:has-text('Keep for later')")
+    bad += found(axe, page)
+    page.fill("#saved-as", f"kept {width}")
+    page.click("#do-draft")
+    page.click("summary:has-text('Keep for later')")
+    page.click("#do-template")
+    expect(page.locator("#id_wanted")).to_be_visible()
+    bad += found(axe, page)
+    page.goto(f"{product.url}/deployments/saved/")
+    page.locator("#templates summary").last.click()
     bad += found(axe, page)
     page.goto(f"{product.url}/deployments/{numbers[1]}/")
     page.locator("#do-roll_back").first.click()

@@ -1,13 +1,15 @@
-"""A fleet chosen from by a query, edited, exported and imported in a real browser."""
+"""A fleet chosen from by a query: edited, exported, imported, and deployed to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser import room
 from tests.browser.conftest import Product
 from tests.browser.room import choose
 
@@ -88,10 +90,68 @@ def test_a_query_chooses_is_saved_and_edited(product: Product, window: Window) -
     page.goto(f"{product.url}/deployments/new/")
     choose(page, "application", "storefront")
     choose(page, "environment", "staging")
-    expect(page.locator("#saved-queries option")).to_have_attribute(
-        "value", f"name={first}"
-    )
+    saved = page.locator('#saved-queries option[label="the first"]')
+    expect(saved).to_have_attribute("value", f"name={first}")
     page.fill("#id_where", "rack=r12")
     expect(page.locator("#id_version")).to_contain_text("1.1.0")
     choose(page, "version", "1.1.0")
     expect(page.locator("#plan-choice")).to_contain_text("The query chooses 1 of")
+
+
+def started(page: Page, product: Product) -> int:
+    """Return how many deployments of storefront to production there are."""
+    address = "application=storefront&environment=production"
+    page.goto(f"{product.url}/deployments/?{address}")
+    return page.locator("tbody tr").count()
+
+
+def test_a_draft_is_kept_reopened_and_started_once(
+    product: Product, window: Window
+) -> None:
+    page = window()
+    where = "name=*-prod-0* & !name=*-01"
+    page.goto(f"{product.url}/fleet/?application=storefront&where={quote(where)}")
+    page.click("summary:has-text('Saved queries')")
+    page.fill("#query-name", "but the first")
+    page.click("button:has-text('Save query')")
+
+    page.goto(f"{product.url}/deployments/new/")
+    choose(page, "application", "storefront")
+    choose(page, "environment", "production")
+    expect(page.locator("#id_version")).to_contain_text("1.1.0")
+    choose(page, "version", "1.1.0")
+    choice, stages = page.locator("#plan-choice"), page.locator("#plan-stages")
+    page.fill("#id_where", "name=*-prod-01")
+    expect(choice).to_contain_text("chooses 1 of")
+    expect(page.locator("#query-select")).to_have_value("name=*-prod-01")
+    page.select_option("#query-select", label="but the first")
+    expect(page.locator("#id_where")).to_have_value(where)
+    expect(choice).to_contain_text("chooses 8 of")
+    expect(stages).to_have_count(0)
+    page.check('input[name="strategy"][value="canary"]', force=True)
+    expect(stages).to_be_visible()
+    page.fill("#id_stages", "25, 100")
+    expect(stages.locator("tbody tr")).to_have_count(2)
+
+    page.click("summary:has-text('Keep for later')")
+    page.fill("#saved-as", "tonight")
+    page.click("#do-draft")
+    expect(page.locator(".flash")).to_contain_text("The draft tonight is kept")
+    assert started(page, product) == 0
+    page.goto(product.url)
+    stale = page.context.new_page()
+    stale.goto(product.url)
+    for tab in (page, stale):
+        tab.click("#drafts a:has-text('tonight')")
+        expect(tab.locator("#id_stages")).to_have_value("25, 100")
+        expect(tab.locator("#query-select")).to_have_value(where)
+        expect(tab.locator("#plan-stages tbody tr")).to_have_count(2)
+
+    page.dblclick("#do-start")
+    expect(page.locator("#room")).to_be_visible(timeout=30_000)
+    stale.click("#do-start")
+    expect(stale.locator(".note.is-failed[role=alert]")).to_be_visible()
+    expect(stale.locator("#id_stages")).to_have_value("25, 100")
+    assert started(stale, product) == 1
+    room.wait_for_scripts(page)
+    room.press(page, "abort", reason="it was for the test alone")

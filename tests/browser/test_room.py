@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.browser import large
 from tests.browser.conftest import Product, until
 from tests.browser.room import cells, deploy, press, regions, says
 
@@ -85,6 +87,57 @@ def test_a_killed_worker_is_no_event(product: Product, window: Window) -> None:
     os.kill(product.pids("worker")[0], signal.SIGKILL)
     says(here, "complet", 60)
     expect(here.locator("#room-halt")).not_to_contain_text("Halted")
+
+
+def test_a_room_of_ten_thousand_is_light(
+    product: Product, window: Window, browser: Browser, tmp_path: Path
+) -> None:
+    """Its page is small, and while events stream in no task of it is a long one."""
+    large.import_fleet(product, "checkout", "production")
+    page = window()
+    number = deploy(
+        page,
+        product.url,
+        "production",
+        "1.1.0",
+        application="checkout",
+        where="name=big-*",
+        batch_size="500",
+        max_failures="20",
+        health_min_healthy_seconds="0",
+    )
+    room = f"{product.url}/deployments/{number}/"
+    with large.tasks(browser, page, tmp_path / "trace.json") as tasks:
+        page.wait_for_timeout(2000)
+        press(page, "pause")
+        says(page, "paused", 60)
+        # What was drawn bit by bit, in the midst of it all, is what a fresh page draws.
+        half = letters(page, product.url)
+        assert {"p", "s"} <= set(half), "it was not in its midst"
+        fresh = window()
+        fresh.goto(room)
+        assert drawn(page) == drawn(fresh)
+        press(page, "resume")
+        says(page, "complet", 120)
+    over = letters(page, product.url)
+    assert over.count("s") == large.MANY - large.MANY // large.BROKEN
+    assert over.count("f") == large.MANY // large.BROKEN
+    fresh.reload()
+    assert drawn(page) == drawn(fresh)
+    assert page.locator("*").count() < 5000
+    assert len(page.request.get(room).body()) < 60_000
+    assert max(tasks) < large.LONG, sorted(tasks)[-5:]
+
+
+def letters(page: Page, url: str) -> str:
+    """Return the letter of each target as the rows have it now."""
+    live = page.get_attribute("#room", "data-live")
+    return str(page.request.get(f"{url}{live}?since=0").json()["grid"])
+
+
+def drawn(page: Page) -> str:
+    """Return the picture of the heatmap."""
+    return str(page.evaluate("document.getElementById('heat').toDataURL()"))
 
 
 def test_abort_asks_first_and_says_what_it_does(

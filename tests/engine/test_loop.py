@@ -123,6 +123,28 @@ def test_reports_that_could_not_be_brought_are_brought_again(
     assert not moved.exists(), "nothing was in doubt: the worker knew"
 
 
+def test_what_ends_nearly_together_is_brought_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A flush costs much the same for one report and for twenty."""
+    fleet = [
+        replace(each, settings={**each.settings, "latency_seconds": 0.1 + n / 200})
+        for n, each in enumerate(simulated(20))
+    ]
+    deployment = Place(fleet).deploy(batch_size=20)
+    real, brought = loop._flushed, list[int]()
+
+    def flushed(deployment_id: int, ask: Ask) -> Answer:
+        brought.append(len(ask.reports))
+        return real(deployment_id, ask)
+
+    monkeypatch.setattr(loop, "_flushed", flushed)
+    monkeypatch.setattr(loop, "GATHER_SECONDS", 0.15)
+    work(deployment)
+    assert deployment.state == "completed"
+    assert sum(map(bool, brought)) < 7, brought
+
+
 def test_who_cannot_read_what_may_be_used_gives_back_untouched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

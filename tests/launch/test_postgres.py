@@ -19,7 +19,7 @@ import pytest
 from deployctl.launch import LaunchError, Places, Postgres, identity, prepare_database
 from deployctl.launch.postgres import FORGETFUL
 from deployctl.launch.processes import is_running, servers_in
-from tests.support.servers import ROOT
+from tests.support import ROOT
 
 pytestmark = pytest.mark.serial
 

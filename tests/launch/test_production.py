@@ -23,12 +23,11 @@ from django.contrib.auth.models import User
 from deployctl.launch import Addresses, prepare_database
 from deployctl.launch.binaries import find_binaries
 from deployctl.models import Attempts
-from tests.support import truth
+from tests.support import ROOT, truth
 from tests.support.balancers import PATH, free_ports
 from tests.support.certificates import server_tls
 from tests.support.fleet import Place, kill, simulated, until
 from tests.support.rooms import Hand
-from tests.support.servers import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples" / "production"
 DOCUMENT = (ROOT / "docs" / "production.md").read_text()

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from deployctl.launch.processes import is_running
-from tests.support.servers import ROOT, make_database
+from tests.support import ROOT
+from tests.support.servers import make_database
 
 pytestmark = [
     pytest.mark.serial,

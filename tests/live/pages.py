@@ -140,7 +140,7 @@ def started(count: int = 60, **options: Any) -> tuple[Place, Deployment]:
 
 def rows_grid(deployment: Deployment) -> str:
     """Return the grid as the room's page reads it from the rows; up to 500 targets."""
-    cells = room.page(deployment.pk)["grid"]["cells"]
+    cells = room.page(room.deployment(deployment.pk))["grid"]["cells"]
     return "".join(cell["letter"] for cell in cells)
 
 

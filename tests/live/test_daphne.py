@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,8 +21,8 @@ from deployctl.models import Deployment
 from strategies.states import OperationState
 from tests.live.pages import Hands, Page, started
 from tests.live.raw import BINARY, TEXT, RawSocket, Refused
+from tests.support import nursery
 from tests.support.fleet import kill, until
-from tests.support.servers import ROOT
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.serial]
 S = OperationState
@@ -43,12 +41,11 @@ class Web:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
-        argv = [sys.executable, str(ROOT / "manage.py"), "web", "--port"]
         quick = {"RECHECK": "0.5", "TICK": "0.05", "HEARTBEAT": "1"}
         more = {f"DEPLOYCTL_LIVE_{name}_SECONDS": n for name, n in quick.items()}
         with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [*argv, str(self.port)],
+            self.process = nursery.start(
+                [nursery.MANAGE, "web", "--port", str(self.port)],
                 env={**environment, **more},
                 stdout=output,
                 stderr=output,

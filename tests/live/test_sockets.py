@@ -219,7 +219,12 @@ async def test_a_socket_does_not_touch_a_session(
 
 
 @pytest.mark.parametrize(
-    "said", ["{}", "{", "[" * 100_000, "9" * 5000, "NaN", '{"type": "pause"}', b"\x00"]
+    "said",
+    [
+        *("{}", "{", "[" * 100_000, "9" * 5000, "NaN", '{"type": "pause"}'),
+        *('{"type": ["pause"], "deployment": {"id": true}}', "x" * 1_000_000),
+        *(b"\x00", b"\xff\xfe" * 10_000),
+    ],
 )
 async def test_whatever_is_said_closes_the_socket_and_raises_nothing(
     site: Site, said: str | bytes

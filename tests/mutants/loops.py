@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from deployctl.engine.holding import Holding
 from deployctl.engine.loop import Engine
 from tests.engine import test_loop
 from tests.mutants.edits import edit
@@ -20,12 +21,12 @@ def memory_is_believed(patch: pytest.MonkeyPatch) -> None:
 
 def never_sent_is_lost(patch: pytest.MonkeyPatch) -> None:
     """A claim that was never begun is given back as one whose end nobody saw."""
-    edit(patch, Engine._let_go, ("row.id not in self._held", "False"))
+    edit(patch, Holding._let_go, ("row.id not in self._held", "False"))
 
 
 def reports_are_brought_once(patch: pytest.MonkeyPatch) -> None:
     """What could not be brought is forgotten."""
-    edit(patch, Engine._failed, ("{**reports, **newer}", "newer"))
+    edit(patch, Holding.put_back, ("{**reports, **newer}", "newer"))
 
 
 def the_dead_claim(patch: pytest.MonkeyPatch) -> None:

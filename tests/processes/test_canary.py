@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -25,9 +23,9 @@ from deployctl.launch import Addresses
 from deployctl.models import Deployment, Target
 from deployctl.services import fleet, secrets
 from tests.engine.drivers.agents import Agents
+from tests.support import nursery
 from tests.support.fleet import Place, Workers, reached, rested, states
 from tests.support.keys import new_key
-from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.serial
 
@@ -127,15 +125,10 @@ def shown(deployments: list[Deployment], targets: list[Target]) -> bytes:
 
 def set_by_command(name: str, value: str, *more: str, **environment: str) -> bytes:
     """Set a secret as a person does at a terminal; return what is said."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", "secret", "set", name, *more, "--by", "ana"],
-        input=value.encode(),
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    return done.stdout + done.stderr
+    argv = [nursery.MANAGE, "secret", "set", name, *more, "--by", "ana"]
+    done = nursery.run(argv, env=environment, given=value)
+    assert done.returncode == 0
+    return (done.stdout + done.stderr).encode()
 
 
 def test_a_canary_is_found_nowhere(

@@ -9,6 +9,7 @@ import pytest
 from deployctl import frames
 from deployctl.models import Deployment
 from deployctl.queries import room
+from deployctl.queries.plans import progress_of
 from strategies.states import OperationState
 from tests.services.slotted import started
 from tests.support.fleet import Place, simulated
@@ -50,7 +51,7 @@ def test_stages_are_the_columns_with_share_sizes_and_what_follows(
     assert first["lines"] == ["2 targets", "under way", f"then bake 10{NBSP}min, gate"]
     assert second["lines"][:2] == ["+2, then 4", "waits"]
     assert last["lines"] == ["+4, then 8", "waits", ""]
-    cells = room.page(deployment.pk)["grid"]["cells"]
+    cells = room.page(room.deployment(deployment.pk))["grid"]["cells"]
     assert [cell["column"] for cell in cells] == [1, 1, 2, 2, 3, 3, 3, 3]
 
 
@@ -59,7 +60,7 @@ def test_a_bake_counts_down_in_its_stage_and_a_gate_asks_there(place: Place) -> 
     hand.report(hand.claim(), S.SUCCEEDED)
     first = heads(deployment)[0]
     assert (first["state"], first["lines"][1]) == ("running", "bakes")
-    progress = room.progress_of(room.deployment(deployment.pk))
+    progress = progress_of(room.deployment(deployment.pk))
     assert progress.entered_at is not None
     assert (first["until_at"] - progress.entered_at).total_seconds() == 600
     assert " left" in frames.full(deployment.pk)["html"]["room-stages"]

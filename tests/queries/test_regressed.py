@@ -13,7 +13,7 @@ from deployctl import frames
 from deployctl.models import Deployment, Target
 from deployctl.queries import fleet, grid, room
 from deployctl.queries.batches import batches
-from deployctl.queries.plans import course_of
+from deployctl.queries.plans import course_of, progress_of
 from deployctl.services import watching
 from deployctl.templatetags.deployctl import CELLS
 from strategies.states import OperationState
@@ -94,7 +94,8 @@ def test_a_regression_is_counted_and_worded_apart(place: Place) -> None:
     context = room.summary(deployment.pk)
     words = {entry["letter"]: entry["count"] for entry in context["legend"]}
     assert words == {"s": 3, "g": 1, "p": 4}
-    said = batches(room.deployment(deployment.pk), room.progress_of(deployment))
+    row = room.deployment(deployment.pk)
+    said = batches(row, progress_of(row), grid.letters(row, course_of(row.plan_id)))
     assert (said["rows"][0]["says"], said["rows"][0]["failed"]) == ("1 regressed", 1)
     assert [zone["bad"] for zone in context["zones"]] == [1]
     target = deployment.operations.get(position=1).target

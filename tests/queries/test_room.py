@@ -9,6 +9,7 @@ import pytest
 from deployctl import frames
 from deployctl.models import Deployment, Operation
 from deployctl.queries import feed, grid, looks, room, sentences
+from deployctl.queries.batches import MOST_ROWS
 from deployctl.queries.plans import course_of
 from strategies.messages import BatchClosed, Halted, Held, OperationsMoved, Rested
 from strategies.states import Direction, OperationState, State
@@ -93,18 +94,25 @@ def test_a_frame_leads_from_any_seq_to_the_rows(place: Place) -> None:
 def test_before_the_start_all_wait(place: Place) -> None:
     deployment = place.prepare()
     assert letters(deployment) == "p" * 8
-    context = room.page(deployment.pk)
+    context = room.page(room.deployment(deployment.pk))
     assert len(context["grid"]["cells"]) == 8
     assert context["deployment"]["label"] == "Not started"
 
 
 def test_a_large_grid_is_one_text(db: None) -> None:
     large = Place(simulated(grid.MOST_CELLS + 1))
-    context = room.page(large.deploy(batch_size="10%").pk)
+    context = room.page(large.deploy(batch_size="10%"))
     assert len(context["grid"]["states"]) == grid.MOST_CELLS + 1
     sizes = [int(size) for size in context["grid"]["batch_sizes"].split(",")]
     assert sum(sizes) == grid.MOST_CELLS + 1
     assert "cells" not in context["grid"]
+
+
+def test_of_many_batches_those_around_the_open_one_are_shown(db: None) -> None:
+    deployment = Place(simulated(MOST_ROWS + 1)).deploy(batch_size=1)
+    told = room.summary(deployment.pk)["batches"]
+    assert [row["number"] for row in told["rows"]] == list(range(1, MOST_ROWS + 1))
+    assert told["says"].endswith(f"under way, {MOST_ROWS} to come; 1 to 100 are shown")
 
 
 @pytest.mark.parametrize("count", [8, 600])
@@ -113,7 +121,7 @@ def test_a_room_asks_as_often_however_large_the_fleet(
 ) -> None:
     deployment = Place(simulated(count)).deploy(batch_size="25%")
     with django_assert_max_num_queries(20):  # type: ignore[operator]
-        room.page(deployment.pk)
+        room.page(room.deployment(deployment.pk))
 
 
 def test_a_halt_is_explained_by_its_numbers(place: Place) -> None:
@@ -145,7 +153,9 @@ def test_equal_errors_are_one_group(place: Place) -> None:
     ]
 
 
-def test_the_feed_tells_the_story_newest_first(place: Place) -> None:
+def test_the_feed_tells_the_story_newest_first(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deployment = place.deploy(batch_size=4)
     Hand(deployment).finish()
     deployment.refresh_from_db()
@@ -157,6 +167,9 @@ def test_the_feed_tells_the_story_newest_first(place: Place) -> None:
     assert told["entries"][-1]["who"] == "ana"
     seqs = [entry["seq"] for entry in told["entries"]]
     assert seqs == sorted(seqs, reverse=True)
+    monkeypatch.setattr(feed, "MOST_LINES", 2)
+    fewer = feed.feed(deployment, course_of(deployment.plan_id))
+    assert fewer == {"total": deployment.seq, "entries": told["entries"][:2]}
 
 
 TOLD = sentences.Told({(0, n): n + 1 for n in range(10)}, {3: (1, "web-03")})

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 
 from deployctl.models import Audit, Target
 from tests.support.fleet import Place, simulated
+from tests.terminal.typing import typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,6 +46,16 @@ def test_a_target_is_disabled_and_enabled() -> None:
     assert Audit.objects.get(action="targets.edited").reason == "broken"
     assert "disabled: broken -> none" in edit(place, "--where", "disabled", "--enable")
     assert not Target.objects.exclude(disabled_at=None).exists()
+
+
+def test_programs_get_an_object_for_each_and_a_sum() -> None:
+    place = Place(simulated(60))
+    where = (place.application.name, "--env", place.environment.name, "--by", "ana")
+    wanted = ("--where", "name=*", "--label", "zone=eu", "--json")
+    *changes, last = typed("edit_targets", *where, *wanted).records
+    assert len(changes) == 60
+    assert changes[0]["fields"] == {"label.zone": [None, "eu"]}
+    assert last == {"chosen": 60, "changed": 60, "done": True}
 
 
 def test_a_long_list_is_cut() -> None:

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 
 from deployctl.models import Audit, Target
 from tests.support.fleet import Place, simulated
+from tests.terminal.typing import typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,6 +50,19 @@ def test_an_inventory_is_planned_then_imported(tmp_path: Path) -> None:
         *({"web": "yes", "canary": "yes"}, {"key": "deploy"}),
     )
     assert Audit.objects.get(action="targets.imported").actor == "ana"
+
+
+def test_programs_get_an_object_for_each_and_a_sum(tmp_path: Path) -> None:
+    place = Place(simulated(1))
+    file = tmp_path / "hosts.ini"
+    file.write_text(INI)
+    where = place.application.name, file, "--env", place.environment.name
+    more = "--setting", "key=deploy", "--plan", "--json"
+    *changes, last = typed("import_targets", *where, *more).records
+    assert [each["target"] for each in changes] == ["web1", "web2", "web3"]
+    assert all(each["is_new"] for each in changes)
+    assert (last["added"], last["missing"], last["done"]) == (3, ["t0"], False)
+    assert Target.objects.count() == 1
 
 
 def test_stdin_is_read_when_it_is_said_what_it_is(

@@ -156,11 +156,17 @@ def test_what_is_missing_is_disabled_only_when_that_is_asked() -> None:
 
 def test_a_target_that_was_removed_begins_anew() -> None:
     place = Place(simulated(1))
-    Target.objects.update(removed_at="2026-01-01T00:00Z", labels={"old": "yes"})
+    at = "2026-01-01T00:00Z"
+    seen = {"health": "unhealthy", "looks": -2, "looked_at": at, "fence": 7}
+    seen |= {"observed_version": "0.9", "observed_at": at}
+    Target.objects.update(removed_at=at, labels={"old": "yes"}, **seen)
     found = bring(place, "name,kind,label.zone\nt0,simulated,eu\n")
     assert [change.name for change in found.added] == ["t0"]
     row = Target.objects.get()
     assert (row.removed_at, row.labels, row.settings) == (None, {"zone": "eu"}, {})
+    assert (row.health, row.looks, row.looked_at) == ("unknown", 0, None)
+    assert (row.observed_version, row.observed_at) == (None, None)
+    assert row.fence == 7, "the host may remember it"
     assert row.pk == place.targets[0].pk  # What was done there is still known.
 
 

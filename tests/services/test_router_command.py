@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 
 from deployctl.models import Audit, Router
 from tests.support.fleet import Place, simulated
+from tests.terminal.typing import typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,12 +77,12 @@ def test_what_was_read_of_another_one_is_forgotten(
         ("command", {"read": ["/x"], "switch": ["/x"]}, [], "slots: command leads"),
         ("simulated", {"file": "/x", "serving": "a"}, ["--slots", "a"], "two slots"),
         ("simulated", {"file": "/x", "serving": "a"}, ["--slots", "a,a"], "two slots"),
-        ("simulated", "{", [], "Its settings are no JSON"),
-        ("simulated", "[" * 100_000, [], "Its settings are no JSON"),
+        ("simulated", "{", [], r"settings\.json is no JSON"),
+        ("simulated", "[" * 100_000, [], r"settings\.json is no JSON"),
         ("simulated", "[]", [], "must be a JSON object"),
         ("simulated", '{"file": "\\u0000"}', [], "have a NUL"),
         ("haproxy-weights", WEIGHTS, ["--by", "nobody"], "no account nobody"),
-        ("simulated", WEIGHTS, ["--settings", "/nowhere"], "could not be read"),
+        ("simulated", WEIGHTS, ["--settings", "/nowhere"], "/nowhere could not be"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_changed(
@@ -112,6 +113,14 @@ def test_a_place_that_is_not_there(
     where = [application or place.application.name, "--env", environment]
     with pytest.raises(CommandError, match=says):
         call_command("router", "set", *where, "--kind", "simulated")
+
+
+def test_programs_get_what_is_set(place: Place, tmp_path: Path) -> None:
+    router(place, tmp_path, "haproxy-weights", WEIGHTS)
+    (record,) = typed("router", "list", "--json").records
+    where = place.application.name, place.environment.name
+    assert (record["application"], record["environment"]) == where
+    assert (record["kind"], record["settings"]) == ("haproxy-weights", WEIGHTS)
 
 
 def test_under_a_live_deployment_it_stays(place: Place, tmp_path: Path) -> None:

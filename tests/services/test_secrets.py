@@ -16,6 +16,7 @@ from deployctl.services.people import NotAllowed
 from deployctl.services.secrets import Refused
 from tests.support.fleet import Place, person, simulated
 from tests.support.keys import new_key
+from tests.terminal.typing import typed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("keys")]
 
@@ -231,6 +232,13 @@ class TestCommand:
         assert said.split("\t")[:2] == ["token", here]
         assert said.rstrip().split("\t")[3:] == ["ana", row.key_id]
         assert CANARY not in said
+
+    def test_programs_get_no_value(self, place: Place) -> None:
+        secrets.set_secret("token", CANARY, None, by=place.by)
+        told = typed("secret", "list", "--json")
+        (record,) = told.records
+        assert (record["name"], record["environment"]) == ("token", None)
+        assert CANARY not in told.out
 
     def test_a_value_is_no_argument(self, place: Place) -> None:
         with pytest.raises(CommandError, match="unrecognized"):

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models.functions import Now
 
 import manage
 from deployctl.models import Audit, Version
 from tests.support.fleet import Place, simulated
+from tests.terminal.typing import typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,6 +50,23 @@ def test_a_list_says_where_each_runs(place: Place) -> None:
     lines = said("list").splitlines()
     assert lines[0].endswith("2.0: runs nowhere.")
     assert lines[1].endswith(f"1.0: 2 of 2 in {place.environment}.")
+
+
+def test_programs_get_objects(place: Place) -> None:
+    name = place.application.name
+    (made,) = typed("version", "register", name, "1.0", "--by", "ana", "--json").records
+    assert (made["application"], made["version"]) == (name, "1.0")
+    typed("version", "withdraw", name, "1.0", "--by", "ana", "--reason", "old")
+    (told,) = typed("version", "list", name, "--json").records
+    assert told["withdrawn_reason"] == "old"
+    runs = {"environment": place.environment.name, "count": 2, "of": 2}
+    assert told["runs"] == [runs]
+
+
+def test_what_others_typed_moves_no_cursor(place: Place) -> None:
+    said("register", place.application.name, "1.0", "--by", "ana")
+    Version.objects.update(withdrawn_at=Now(), withdrawn_reason="\x1b[2J gone")
+    assert said("list").endswith("1.0: withdrawn: \\x1b[2J gone.\n")
 
 
 def test_a_file_is_registered_as_a_whole(place: Place, tmp_path: Path) -> None:
@@ -124,15 +143,19 @@ def test_a_file_that_is_none(
         (("register", "A", "-"), "A version starts with"),
         (("withdraw", "A", "7.7", "--reason", "x"), "has no version 7.7"),
         (("withdraw", "A", "2.0", "--reason", "  "), "a reason is needed"),
+        (("withdraw", "A", "2.0", "--reason", "\x1b[2J"), "A reason is text"),
+        (("withdraw", "A", "2.0", "--reason", "r" * 1001), "at most 1,000"),
+        (("list", "nobody"), "There is no application nobody"),
         (("register", "A", "4.0", "--notes", "n" * 4001), "more than 4000"),
     ],
 )
 def test_what_is_wrong_is_said(place: Place, words: tuple[str, ...], says: str) -> None:
     name = place.application.name
     said("register", name, "2.0", "--by", "ana")
-    typed = [name if word == "A" else word for word in words]
+    argv = [name if word == "A" else word for word in words]
+    by = () if words[0] == "list" else ("--by", "ana")
     with pytest.raises(CommandError, match=says):
-        said(*typed, "--by", "ana")
+        said(*argv, *by)
     assert Version.objects.filter(withdrawn_at=None).count() == 1
 
 

@@ -12,8 +12,8 @@ import sys
 import urllib.request
 from collections.abc import Sequence
 
+from tests.support import ROOT
 from tests.support.balancers import free_ports
-from tests.support.servers import ROOT
 
 #: How long an answer takes, and how long nobody listens during a restart.
 WORK_SECONDS, AWAY_SECONDS = 0.02, 0.3

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.servers import ROOT
+from tests.support import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"
 #: The user `nobody`, whom nothing of ours belongs to.

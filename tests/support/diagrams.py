@@ -20,7 +20,7 @@ from strategies.states import (
     OperationState,
     State,
 )
-from tests.support.servers import ROOT
+from tests.support import ROOT
 
 DOCUMENT = ROOT / "docs" / "concepts.md"
 #: Given back before anything was sent: stored as pending at once, so it is no state.

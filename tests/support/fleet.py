@@ -11,13 +11,11 @@ import itertools
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.contrib.auth.models import User
 
@@ -25,7 +23,7 @@ from deployctl.models import Deployment, Operation, Target
 from deployctl.services import commands, deployments, fleet, people, planning, versions
 from deployctl.services.replies import Reply
 from tests.engine.drivers.agents import Agents
-from tests.support.servers import ROOT
+from tests.support import nursery
 
 T = TypeVar("T")
 
@@ -211,29 +209,42 @@ def most_in_flight(agents: Agents) -> int:
         return int(json.load(answer)["process"]["max_in_flight"])
 
 
+class Process(Protocol):
+    """What a `subprocess.Popen` is, and a child of the nursery."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Signal it, if it has not ended."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, and return its code."""
+
+
 class Workers:
     """Worker processes of ours on one database; all are gone after `end`."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
         self.environment = {**environment, **FAST}
         self.folder = folder
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[nursery.Child] = []
 
     def start(
         self, count: int = 1, *, fault: str = "", **more: str
-    ) -> list[subprocess.Popen[bytes]]:
+    ) -> list[nursery.Child]:
         """Start workers; with `fault` a saboteur of that name instead."""
-        argv = [sys.executable, str(ROOT / "manage.py"), "worker"]
+        argv = [nursery.MANAGE, "worker"]
         if fault:  # Real but for what is swapped.
-            argv = [sys.executable, "-m", "tests.support.saboteur", fault]
+            argv = ["-m", "tests.support.saboteur", fault]
         started = []
         for _ in range(count):
             path = self.folder / f"worker-{len(self.processes)}.log"
             with path.open("wb") as output:
-                process = subprocess.Popen(
+                process = nursery.start(
                     argv,
                     env={**self.environment, **more},
-                    cwd=ROOT,
                     stdout=output,
                     stderr=output,
                 )
@@ -257,7 +268,7 @@ class Workers:
             kill(process)
 
 
-def kill(process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> int:
+def kill(process: Process, number: int = signal.SIGKILL) -> int:
     """Signal a process and wait for its end."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGCONT)

@@ -21,8 +21,8 @@ import asyncssh
 import pytest
 
 from deployctl.launch.processes import is_running
+from tests.support import ROOT
 from tests.support.balancers import PATH, free_ports
-from tests.support.servers import ROOT
 
 #: The secret under whose name a test's key stands in the environment.
 KEY = "ssh-test"

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import pytest
 
 import manage
-from tests.support.servers import ROOT
+from tests.support import ROOT
 
 #: Hands words, folder and stdin on, and prints what comes back.
 _ASKS = """#!{python} -SE

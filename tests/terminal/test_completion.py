@@ -14,8 +14,9 @@ import pytest
 
 from deployctl.models import Application
 from deployctl.services import versions
+from deployctl.services.saved_forms import save_template
+from tests.support import ROOT
 from tests.support.fleet import Place, simulated
-from tests.support.servers import ROOT
 from tests.terminal.typing import typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,6 +57,11 @@ def test_names_of_what_there_is(place: Place) -> None:
         "traffic_shares="
     ]
     assert "health_interval_seconds=" in offered("manage.py deploy -o health")
+    at = place.application, place.environment
+    save_template(*at, "careful", {"strategy": "canary"}, by=place.by)
+    line = f"manage.py deploy {name} 2.0 --env {env} --template "
+    assert offered(line) == ["careful"]
+    assert offered(line.replace(env, "nowhere")) == []
     row = place.deploy("2.0")
     assert offered("manage.py pause ") == sorted([str(row.pk), name])
 

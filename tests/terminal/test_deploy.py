@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.core.management import load_command_class
 
 from deployctl.models import Audit, Command, Deployment, Plan, Target, Version
 from deployctl.services import versions
+from strategies import names
+from strategies.registry import explained_options
 from strategies.states import OperationState
 from tests.services.hands import Hands
 from tests.services.hands import said as report
@@ -43,6 +46,17 @@ def test_the_stages_and_warnings_of_a_canary_are_shown(place: Place) -> None:
     assert "asks a person" in said.out
     whole = typed(*registered(place), "-o", "batch_size=100%", "--plan")
     assert "Mind this. The first batch is the whole work set" in whole.out
+
+
+def test_help_explains_every_option_once() -> None:
+    """In the words that the builder and the manual have."""
+    parser = load_command_class("deployctl", "deploy").create_parser("manage.py", "x")
+    said = " ".join(parser.format_help().split())
+    for name in names():
+        for option in explained_options(name).values():
+            default = f" ({option.default})" if option.default else ""
+            assert f" {option.name}{default} {option.text}" in said, option
+    assert said.count("health_interval_seconds") == 1
 
 
 def test_only_what_a_query_chooses_is_deployed_to(place: Place) -> None:
@@ -271,7 +285,7 @@ def test_a_version_that_was_withdrawn(place: Place) -> None:
     versions.withdraw_version(row.pk, by=place.by, reason="it \x1b[31mburns")
     said = typed(*words)
     assert said.code == 1
-    assert said.err == "Version 2.0 was withdrawn: it \\x1b[31mburns."
+    assert "Version 2.0 was withdrawn: it \\x1b[31mburns. Choose another" in said.err
 
 
 def test_one_is_live_already(place: Place) -> None:

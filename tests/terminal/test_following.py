@@ -6,7 +6,6 @@ import os
 import pty
 import select
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +20,7 @@ from deployctl.management.terminal.screen import Screen
 from deployctl.models import Command, Deployment, Target
 from strategies.states import OperationState
 from tests.services.hands import Hands
+from tests.support import nursery
 from tests.support.fleet import Place, simulated, until
 from tests.terminal.typing import (
     QUICK,
@@ -71,26 +71,29 @@ class Followed:
     """A process of ours that follows; what it says is read as it comes."""
 
     def __init__(self, environment: dict[str, str], *argv: object) -> None:
-        self.process = subprocess.Popen(
-            program(*argv),
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        pipes = [os.pipe() for _ in range(2)]
+        self.out, self.err = (os.fdopen(mine) for mine, _ in pipes)
+        theirs = [end for _, end in pipes]
+        self.process = nursery.start(
+            program(*argv), env=environment, stdout=theirs[0], stderr=theirs[1]
         )
+        for end in theirs:
+            os.close(end)
 
     def until_line(self, text: str) -> None:
         """Read lines of stdout up to one with this text."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        for line in self.out:
             if text in line:
                 return
-        raise AssertionError(self.process.communicate())
+        raise AssertionError(self.err.read())
 
     def end(self) -> Said:
         """Wait for its end."""
-        out, err = self.process.communicate(timeout=30)
-        return Said(self.process.returncode, out, err)
+        out = "" if self.out.closed else self.out.read()
+        err = self.err.read()
+        self.out.close()
+        self.err.close()
+        return Said(self.process.wait(30), out, err)
 
 
 def test_ctrl_c_stops_following_and_nothing_else(
@@ -114,15 +117,12 @@ def test_a_reader_that_goes_away_is_no_traceback(
 ) -> None:
     followed = Followed(child_environment, *registered(place), *QUICK, "--wait")
     followed.until_line("ana started it")
-    assert followed.process.stdout is not None
-    followed.process.stdout.close()
+    followed.out.close()
     Hands(newest()).run()
-    assert followed.process.stderr is not None
-    err = followed.process.stderr.read()
-    followed.process.stderr.close()
-    assert followed.process.wait(30) == 141
-    assert "Traceback" not in err
-    assert "BrokenPipe" not in err
+    said = followed.end()
+    assert said.code == 141
+    assert "Traceback" not in said.err
+    assert "BrokenPipe" not in said.err
 
 
 def test_a_terminal_gets_one_line_that_is_redrawn(
@@ -132,7 +132,7 @@ def test_a_terminal_gets_one_line_that_is_redrawn(
     mine, theirs = pty.openpty()
     given = {**child_environment, "TERM": "xterm", "COLUMNS": "60"}
     words = program(*registered(place), *QUICK, "-o", "max_failures=2", "--wait")
-    process = subprocess.Popen(words, env=given, stdout=theirs, stderr=theirs)
+    process = nursery.start(words, env=given, stdout=theirs, stderr=theirs)
     os.close(theirs)
     row = newest()
     hands = Hands(row)

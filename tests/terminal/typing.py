@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,8 +12,8 @@ from django.core.management import CommandError, call_command
 from deployctl.models import Deployment
 from deployctl.services import versions
 from tests.services.hands import Beside, Hands
+from tests.support import nursery
 from tests.support.fleet import Place, until
-from tests.support.servers import ROOT
 
 #: Healthy is believed at once; no wait between batches.
 QUICK = ("-o", "delay_seconds=0", "-o", "health_min_healthy_seconds=0")
@@ -50,15 +48,13 @@ def typed(*argv: Any) -> Said:
 
 def run(environment: Mapping[str, str], *argv: Any) -> Said:
     """Run `manage.py` as a program."""
-    done = subprocess.run(
-        program(*argv), env=environment, capture_output=True, text=True, timeout=60
-    )
+    done = nursery.run(program(*argv), env=environment)
     return Said(done.returncode, done.stdout, done.stderr)
 
 
 def program(*argv: Any) -> list[str]:
-    """Return the argv of `manage.py` with these words."""
-    return [sys.executable, str(ROOT / "manage.py"), *map(str, argv)]
+    """Return the argv of `manage.py` with these words, without its Python."""
+    return [nursery.MANAGE, *map(str, argv)]
 
 
 def registered(place: Place, version: str = "2.0") -> list[str]:

@@ -78,3 +78,21 @@ def test_an_unknown_strategy_falls_back_and_says_so(
     assert marks(text, "rolling") == {"checked"}
     assert "There is no strategy “yolo”: rolling is chosen instead." in text
     assert "There is no strategy" not in builder(alice, place, "canary")
+
+
+def test_what_nobody_has_come_to_yet_is_not_in_red(place: Place, alice: Client) -> None:
+    data = {"application": place.application.pk, "environment": "", "version": ""}
+    text = alice.post("/deployments/preview/", data).content.decode()
+    assert "The plan appears here" in text
+    assert 'id="id_version"' in text
+    assert "This field is required" not in text
+
+
+def test_a_plan_is_asked_for_at_once_where_the_address_names_a_version(
+    place: Place, alice: Client
+) -> None:
+    version = versions.register_version(place.application, "2.0", by=place.by)
+    assert 'hx-trigger="load, ' not in builder(alice, place)
+    where = f"application={place.application.pk}&environment={place.environment.pk}"
+    page = alice.get(f"/deployments/new/?{where}&version={version.pk}")
+    assert 'hx-trigger="load, input ' in page.content.decode()

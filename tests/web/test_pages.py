@@ -113,7 +113,8 @@ def test_what_others_wrote_is_shown_as_text(page: str, db: None, alice: Client) 
 
 
 def test_the_strip_says_that_no_worker_beats(place: Place, alice: Client) -> None:
-    assert "No worker beats" in alice.get("/fleet/").content.decode()
+    page = alice.get("/fleet/").content.decode()
+    assert "No worker beats, none ever has." in page
     assert alice.get("/readyz").status_code == 503
 
 

@@ -127,6 +127,35 @@ def test_a_saved_query_is_chosen_in_both_places_until_it_is_removed(
     assert entries[1].before == {"text": "zone=eu"}
 
 
+def chosen(page: str) -> tuple[list[str], str]:
+    """Return what the select beside a query offers, and what it says is chosen."""
+    options = re.findall(r"<option value=\"[^\"]*\"( selected)?>([^<]*)</option>", page)
+    at = [name for mark, name in options if mark]
+    return [name for _, name in options], at[-1] if at else ""
+
+
+def test_the_select_says_what_the_text_is(labelled: Place, alice: Client) -> None:
+    application, environment = labelled.application.name, labelled.environment.name
+    fleet = {"application": application, "environment": environment}
+
+    def selects(where: str) -> list[tuple[list[str], str]]:
+        """Return the selects of the builder, the fleet and the edit of targets."""
+        edit = alice.post("/fleet/edit/preview/", {**fleet, "where": where})
+        shown = alice.get("/fleet/", {**fleet, "where": where})
+        pages = preview(alice, labelled, where), shown.content.decode()
+        texts = [*pages, edit.content.decode()]
+        parts = [text.partition('data-fills="id_where"')[2] for text in texts]
+        return [chosen(part.partition("</select>")[0]) for part in parts]
+
+    assert selects("") == [(["The whole fleet"], "The whole fleet"), ([], ""), ([], "")]
+    save_query(labelled.application, "Europe", "zone=eu", by=labelled.by)
+    empty = ("The whole fleet", "Saved queries", "None chosen")
+    assert selects("") == [([each, "Europe"], each) for each in empty]
+    assert selects("zone=eu") == [([each, "Europe"], "Europe") for each in empty]
+    own = [([each, "Europe", "As typed"], "As typed") for each in empty]
+    assert selects("!zone") == own
+
+
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [

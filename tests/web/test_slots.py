@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from deployctl import frames
 from deployctl.models import Deployment, Router, Target
-from deployctl.queries import room, slots
+from deployctl.queries import slots
+from deployctl.queries.plans import progress_of
 from deployctl.services import commands
 from strategies.states import OperationState
 from tests.services.slotted import slotted, started
@@ -34,7 +35,7 @@ def test_a_slot_is_kept_only_while_it_is(
 def card(deployment: Deployment, name: str) -> dict[str, Any]:
     """Return what the room says of one slot now."""
     row = reread(deployment)
-    told = slots.slots(row, room.progress_of(row))
+    told = slots.slots(row, progress_of(row))
     assert told is not None
     found: dict[str, Any] = next(c for c in told["cards"] if c["name"] == name)
     return found

@@ -6,8 +6,9 @@ import pytest
 from django.test import Client
 
 from deployctl.models import Deployment
-from deployctl.queries import room
+from deployctl.queries import grid, room
 from deployctl.queries.batches import batches
+from deployctl.queries.plans import course_of, progress_of
 from deployctl.queries.staged import RARE, staged
 from deployctl.services import versions
 from strategies import Candidate, create_strategy
@@ -83,7 +84,8 @@ def next_lines(deployment: Deployment) -> list[str]:
 def counted(deployment: Deployment) -> str:
     """Return what stands over the table of batches."""
     row = room.deployment(deployment.pk)
-    return str(batches(row, room.progress_of(row))["says"])
+    states = grid.letters(row, course_of(row.plan_id))
+    return str(batches(row, progress_of(row), states)["says"])
 
 
 def test_batches_are_counted_as_they_open_and_close(place: Place) -> None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from deployctl.models import Environment
+from deployctl.management.terminal import finding
+from deployctl.management.terminal.base import TerminalCommand, Wrong
+from deployctl.management.terminal.codes import Code
 from deployctl.services import fleet
-from deployctl.services.people import NotAllowed, at_terminal
+from deployctl.services.people import at_terminal
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     """Networks in which an environment's targets, routers and checks must be."""
 
     help = "Say which networks an environment may use, or set them."
+    mistakes = (ValueError,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """An environment, and what it may use from now on."""
+        super().add_arguments(parser)
         parser.add_argument("environment")
         parser.add_argument(
             "--allow",
@@ -28,20 +32,16 @@ class Command(BaseCommand):
         parser.add_argument("--any", action="store_true", help="any again")
         parser.add_argument("--by", help="who you are, if not by your login's name")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def act(self, options: dict[str, Any]) -> Code:
         """Set them if any are given, and say what they are."""
-        name = options["environment"]
-        row = Environment.objects.filter(name=name).first()
-        if row is None:
-            raise CommandError(f"There is no environment {name}. Nothing was changed.")
+        row = finding.environment(options["environment"])
         if options["any"] and options["allow"]:
-            raise CommandError("Say --allow or --any, not both. Nothing was changed.")
+            raise Wrong("Say --allow or --any, not both.")
         if options["any"] or options["allow"]:
-            wanted = options["allow"] or []
-            try:
-                by = at_terminal(options["by"])
-                row = fleet.allow_addresses(row, wanted, by=by)
-            except (NotAllowed, ValueError) as error:
-                raise CommandError(f"{error}. Nothing was changed.") from None
-        said = " ".join(row.allowed_addresses) or "any but those of metadata services"
-        self.stdout.write(f"{row.name} may use {said}.")
+            by = at_terminal(options["by"])
+            row = fleet.allow_addresses(row, options["allow"] or [], by=by)
+        allowed = row.allowed_addresses
+        said = " ".join(allowed) or "any but those of metadata services"
+        self.screen.record({"environment": row.name, "allowed": allowed})
+        self.screen.line(f"{row.name} may use {said}.")
+        return Code.DONE

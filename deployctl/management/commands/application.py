@@ -6,7 +6,6 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from deployctl.management.terminal.base import Wrong
 from deployctl.management.terminal.nouns import NounCommand
 from deployctl.queries import places
 from deployctl.queries.sentences import counted
@@ -18,6 +17,7 @@ class Command(NounCommand):
     """What is deployed: a product with versions and fleets of its own."""
 
     help = "Add an application, or list those that there are."
+    mistakes = (ValueError,)
     verbs = {
         "add": "Add an application; one that is there stays as it is.",
         "list": "Say which there are, with their versions and targets.",
@@ -31,10 +31,7 @@ class Command(NounCommand):
 
     def add(self, options: dict[str, Any]) -> None:
         """Add one."""
-        try:
-            row = fleet.add_application(options["name"], by=at_terminal(options["by"]))
-        except ValueError as error:
-            raise Wrong(str(error)) from None
+        row = fleet.add_application(options["name"], by=at_terminal(options["by"]))
         self.screen.record({"name": row.name})
         self.screen.line(f"Application {row} is there.")
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from deployctl.management.changes import lines
-from deployctl.management.commands.router import place
+from deployctl.management.terminal import changes, finding
+from deployctl.management.terminal.base import TerminalCommand
+from deployctl.management.terminal.codes import Code
 from deployctl.services import editing
 from deployctl.services.changing import Moved
 from deployctl.services.editing import Edit
 from deployctl.services.fleet import InUse
-from deployctl.services.people import NotAllowed, at_terminal
+from deployctl.services.people import at_terminal
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     """Edits of all targets that a query chooses, or of none."""
 
     help = "Set labels of targets, or disable and enable them, by query."
+    complete = (*TerminalCommand.complete, InUse, Moved)
+    mistakes = (ValueError,)
+    prose = frozenset({"disable"})
 
     def add_arguments(self, parser: CommandParser) -> None:
         """A fleet, a query, and what is done to each."""
+        super().add_arguments(parser)
         parser.add_argument("application")
         parser.add_argument("--env", required=True, help="the environment")
         parser.add_argument("--where", required=True, help="as zone=eu-west & !canary")
@@ -49,18 +54,9 @@ class Command(BaseCommand):
         parser.add_argument("--plan", action="store_true", help="say it, and no more")
         parser.add_argument("--by", help="who you are, if not by your login's name")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Do it, or say why not."""
-        try:
-            self._edit(options)
-        except (NotAllowed, InUse, Moved) as error:
-            raise CommandError(str(error)) from None
-        except ValueError as error:
-            said = str(error).rstrip(".")
-            raise CommandError(f"{said}. Nothing was changed.") from None
-
-    def _edit(self, options: dict[str, Any]) -> None:
-        where = (*place(options), options["where"])
+    def act(self, options: dict[str, Any]) -> Code:
+        """Do it, or only say what it would do."""
+        where = (*finding.place(options), options["where"])
         wanted = Edit(
             labels={**labels(options["label"]), **dict.fromkeys(options["unlabel"])},
             disable=options["disable"].strip(),
@@ -71,10 +67,13 @@ class Command(BaseCommand):
         else:
             by = at_terminal(options["by"])
             found, does = editing.edit_targets(*where, wanted, by=by), "are"
-        for line in lines(found.changes):
-            self.stdout.write(line)
+        changes.show(self.screen, found.changes)
         count = len(found.changes)
-        self.stdout.write(f"{count:,} of {found.chosen:,} chosen {does} changed.")
+        self.screen.record(
+            {"chosen": found.chosen, "changed": count, "done": not options["plan"]}
+        )
+        self.screen.line(f"{count:,} of {found.chosen:,} chosen {does} changed.")
+        return Code.DONE
 
 
 def labels(texts: list[str]) -> dict[str, str]:

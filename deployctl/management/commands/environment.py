@@ -18,6 +18,7 @@ class Command(NounCommand):
     """Where applications run."""
 
     help = "Add an environment, or list those that there are."
+    mistakes = (ValueError,)
     verbs = {
         "add": "Add an environment; one that is there stays as it is.",
         "list": "Say which there are, and how many targets each has.",
@@ -35,10 +36,7 @@ class Command(NounCommand):
     def add(self, options: dict[str, Any]) -> None:
         """Add one; what is there is never made another kind."""
         by, wanted = at_terminal(options["by"]), options["production"]
-        try:
-            row = fleet.add_environment(options["name"], by=by, is_production=wanted)
-        except ValueError as error:
-            raise Wrong(str(error)) from None
+        row = fleet.add_environment(options["name"], by=by, is_production=wanted)
         if row.is_production != wanted:
             raise Wrong(
                 f"Environment {row} is there, and is"

@@ -7,28 +7,33 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from deployctl.engine.targets import problems
 from deployctl.inventories import formats
 from deployctl.inventories.rows import Inventory, Problems
 from deployctl.inventories.texts import MOST_BYTES
-from deployctl.management.changes import lines
-from deployctl.management.commands.router import place
+from deployctl.management.terminal import changes, finding
+from deployctl.management.terminal.base import TerminalCommand
+from deployctl.management.terminal.codes import Code
+from deployctl.management.terminal.screen import plain
 from deployctl.services import importing
 from deployctl.services.changing import Moved
 from deployctl.services.fleet import InUse
 from deployctl.services.importing import Import, Wrong
-from deployctl.services.people import NotAllowed, at_terminal
+from deployctl.services.people import at_terminal
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     """Targets from CSV, JSON, or an inventory of Ansible."""
 
     help = "Add and change the targets of a fleet as a file says, all or none."
+    complete = (*TerminalCommand.complete, InUse, Moved)
+    mistakes = (ValueError,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """A fleet, a file, and what it is."""
+        super().add_arguments(parser)
         parser.add_argument("application")
         parser.add_argument("file", metavar="FILE|-", help="a file, or - for stdin")
         parser.add_argument("--env", required=True, help="the environment")
@@ -52,24 +57,34 @@ class Command(BaseCommand):
         )
         parser.add_argument("--by", help="who you are, if not by your login's name")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Do it, or say why not."""
+    def act(self, options: dict[str, Any]) -> Code:
+        """Do it, or only say what it would do."""
         try:
             found = self._found(options)
-        except (NotAllowed, InUse, Moved) as error:
-            raise CommandError(str(error)) from None
         except Wrong as wrong:
-            raise CommandError("\n".join(told(wrong.problems))) from None
-        except ValueError as error:
-            said = str(error).rstrip(".")
-            raise CommandError(f"{said}. Nothing was changed.") from None
-        for line in report(found, options):
-            self.stdout.write(line)
+            said = map(plain, told(wrong.problems))
+            raise CommandError("\n".join(said)) from None
+        changes.show(self.screen, found.added)
+        changes.show(self.screen, [*found.changed, *found.disabled])
+        self.screen.record(
+            {
+                "added": len(found.added),
+                "changed": len(found.changed),
+                "disabled": len(found.disabled),
+                "same": found.same,
+                "missing": found.missing,
+                "versions_kept": found.versions_kept,
+                "done": not options["plan"],
+            }
+        )
+        for line in summary(found, options):
+            self.screen.line(line)
+        return Code.DONE
 
     def _found(self, options: dict[str, Any]) -> Import:
         more = " ".join(options["setting"])
         inventory = read(options["file"], options["format"], more)
-        where = (*place(options), inventory, problems)
+        where = (*finding.place(options), inventory, problems)
         if options["plan"]:
             return importing.preview(*where, disable_missing=options["disable_missing"])
         return importing.import_targets(
@@ -108,10 +123,8 @@ def told(problems: Problems) -> Iterator[str]:
     yield f"Nothing was changed: the file has {problems.count:,} mistakes."
 
 
-def report(found: Import, options: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines that say what would be done, or was."""
-    yield from lines(found.added)
-    yield from lines([*found.changed, *found.disabled])
+def summary(found: Import, options: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines that say how much would be done, or was."""
     does = "would be " if options["plan"] else ""
     yield (
         f"{len(found.added):,} {does}added, {len(found.changed):,} {does}changed,"

@@ -6,95 +6,97 @@ import getpass
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from deployctl.models import Environment
+from deployctl.management.terminal import finding, showing
+from deployctl.management.terminal.base import Wrong
+from deployctl.management.terminal.nouns import NounCommand
+from deployctl.management.terminal.screen import plain
+from deployctl.models import Environment, Secret
 from deployctl.queries import secrets as queries
 from deployctl.services import secrets
-from deployctl.services.people import NotAllowed, at_terminal
+from deployctl.services.people import at_terminal
 from deployctl.services.sealing import NoKey
 
 
-class Command(BaseCommand):
+class Command(NounCommand):
     """Secrets of drivers. A value comes from stdin or is asked for, never from argv."""
 
     help = "Set, list, remove and rotate the secrets that targets and routers name."
+    complete = (*NounCommand.complete, NoKey, secrets.Refused)
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        """One verb, and what it is about."""
-        verbs = parser.add_subparsers(dest="verb", required=True)
-        for verb, text in (
-            ("set", "Set a secret; its value is read from stdin, or asked for."),
-            ("remove", "Remove a secret that no target or router names."),
-        ):
-            one = verbs.add_parser(verb, help=text)
-            one.add_argument("name")
-            one.add_argument("--by", help="who you are, if not by your login's name")
-            one.add_argument("--env", help="of this environment; left out: of all")
-        verbs.add_parser("list", help="Say which secrets are set, and never a value.")
-        rotate = verbs.add_parser("rotate", help="Seal all with the newest key.")
-        rotate.add_argument("--by", help="who you are")
+    verbs = {
+        "set": "Set a secret; its value is read from stdin, or asked for.",
+        "remove": "Remove a secret that no target or router names.",
+        "list": "Say which secrets are set, and never a value.",
+        "rotate": "Seal all with the newest key.",
+    }
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Do it, or say why not."""
-        verb = {
-            "set": self.set,
-            "list": self.list,
-            "remove": self.remove,
-            "rotate": self.rotate,
-        }[options["verb"]]
-        try:
-            verb(options)
-        except (NoKey, NotAllowed, secrets.Refused) as error:
-            raise CommandError(str(error)) from None
+    def add_words(self, verb: str, parser: CommandParser) -> None:
+        """Add which secret, and whose; a value is no word."""
+        if verb != "list":
+            parser.add_argument("--by", help="who you are, if not by your login's name")
+        if verb in ("set", "remove"):
+            parser.add_argument("name")
+            parser.add_argument("--env", help="of this environment; left out: of all")
 
     def set(self, options: dict[str, Any]) -> None:
         """Read the value, and set it."""
-        environment = environment_of(options)
+        environment = named(options)
         by = at_terminal(options["by"])
         name = options["name"]
         row = secrets.set_secret(name, asked(name), environment, by=by)
-        self.stdout.write(f"{row.name} is set for {where(environment)}.")
+        env = environment.name if environment else None
+        self.screen.record({"name": row.name, "environment": env})
+        self.screen.line(f"{row.name} is set for {where(environment)}.")
 
     def list(self, options: dict[str, Any]) -> None:
         """Print a line for each secret."""
         for row in queries.listed():
-            at = f"{row.set_at:%Y-%m-%d %H:%M:%S} UTC"
-            line = row.name, where(row.environment), at, row.set_by, row.key_id
-            self.stdout.write("\t".join(line))
+            self.screen.record(told(row))
+            for_whom, at = where(row.environment), showing.stamp(row.set_at)
+            self.screen.row((row.name, for_whom, at, row.set_by, row.key_id))
 
     def remove(self, options: dict[str, Any]) -> None:
         """Remove it, if it is there and nobody names it."""
-        environment = environment_of(options)
+        environment = named(options)
         by = at_terminal(options["by"])
-        there = secrets.remove_secret(options["name"], environment, by=by)
+        name = options["name"]
+        there = secrets.remove_secret(name, environment, by=by)
         said = "is removed" if there else "was not set"
-        self.stdout.write(f"{options['name']} {said} for {where(environment)}.")
+        env = environment.name if environment else None
+        self.screen.record({"name": name, "environment": env, "removed": there})
+        self.screen.line(f"{name} {said} for {where(environment)}.")
 
     def rotate(self, options: dict[str, Any]) -> None:
         """Seal anew, and fail when anything had to be left."""
         done = secrets.rotate(by=at_terminal(options["by"]))
-        self.stdout.write(f"{done.count} sealed with the newest key.")
+        self.screen.record({"sealed": done.count, "left": done.left})
+        self.screen.line(f"{done.count} sealed with the newest key.")
         if done.left:
-            raise CommandError(
-                f"{len(done.left)} left as they were:\n" + "\n".join(done.left)
-            )
+            said = (f"{len(done.left)} left as they were:", *map(plain, done.left))
+            raise CommandError("\n".join(said))
 
 
-def environment_of(options: dict[str, Any]) -> Environment | None:
+def named(options: dict[str, Any]) -> Environment | None:
     """Return the environment that was named, or None for all."""
-    name = options["env"]
-    if name is None:
-        return None
-    found = Environment.objects.filter(name=name).first()
-    if found is None:
-        raise CommandError(f"There is no environment {name}. Nothing was changed.")
-    return found
+    return None if options["env"] is None else finding.environment(options["env"])
 
 
 def where(environment: Environment | None) -> str:
     """Say for whom a secret is."""
     return environment.name if environment else "every environment"
+
+
+def told(row: Secret) -> dict[str, Any]:
+    """Return a secret for programs; its value is not read."""
+    return {
+        "name": row.name,
+        "environment": row.environment.name if row.environment else None,
+        "set_at": row.set_at.isoformat(),
+        "set_by": row.set_by,
+        "key": row.key_id,
+    }
 
 
 def asked(name: str) -> str:
@@ -103,8 +105,8 @@ def asked(name: str) -> str:
         try:
             return sys.stdin.read()
         except UnicodeDecodeError:
-            raise CommandError("The value is no text. Nothing was changed.") from None
+            raise Wrong("The value is no text.") from None
     value = getpass.getpass(f"Value of {name}: ")
     if value != getpass.getpass("Once more: "):
-        raise CommandError("The two are not the same. Nothing was changed.")
+        raise Wrong("The two are not the same.")
     return value

@@ -53,7 +53,7 @@ class Command(BaseCommand):
                     self.supervise(supervisor)
                 finally:
                     supervisor.stop()
-        except LaunchError as error:
+        except (LaunchError, environment.Wrong) as error:
             raise CommandError(str(error)) from None
         self.say("Stopped; nothing is left running.")
 
@@ -153,8 +153,5 @@ def children(*, demo: bool, workers: int) -> list[Child]:
 
 
 def worker_count() -> int:
-    """WORKERS, 2 when unset; LaunchError when it is no number of processes."""
-    text = environment.text("WORKERS", "2")
-    if not text.isdecimal() or int(text) > 64:
-        raise LaunchError(f"WORKERS must be a number from 0 to 64, not {text!r}.")
-    return int(text)
+    """WORKERS, 2 when unset."""
+    return environment.count("WORKERS", 2, least=0, most=64)

@@ -2,98 +2,90 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
+from deployctl.management.terminal import finding
+from deployctl.management.terminal.base import Wrong
+from deployctl.management.terminal.files import read_json
+from deployctl.management.terminal.nouns import NounCommand
 from deployctl.models import Application, Version
 from deployctl.queries import versions as queries
 from deployctl.services import versions
-from deployctl.services.people import NotAllowed, at_terminal
+from deployctl.services.people import at_terminal
 
 #: As many characters as the form takes, by field.
 LONGEST = {"digest": 200, "notes": 4000, "ticket": 200}
+#: The same of a reason.
+LONGEST_REASON = 1000
 #: So many lines are said of what is wrong in a file.
 MOST_SAID = 20
 
 
-class Command(BaseCommand):
+class Command(NounCommand):
     """Versions, one by one or from a file of JSON, all of it or nothing."""
 
     help = "Register, list and withdraw the versions of applications."
+    mistakes = (ValueError,)
+    prose = frozenset({"notes", "reason"})
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        """One verb, and what it is about."""
-        verbs = parser.add_subparsers(dest="verb", required=True)
-        for verb, text in (
-            ("register", "Register a version; one that is there stays as it is."),
-            ("withdraw", "Withdraw a version, so that no deployment of it starts."),
-        ):
-            one = verbs.add_parser(verb, help=text)
-            one.add_argument("application")
-            one.add_argument("version")
-            one.add_argument("--by", help="who you are, if not by your login's name")
-            if verb == "withdraw":
-                one.add_argument("--reason", required=True, help="why; people see it")
-            else:
-                for name in LONGEST:
-                    one.add_argument(f"--{name}", default="")
-        file = verbs.add_parser(
-            "import", help="Register all that a file lists, or nothing of it."
-        )
-        file.add_argument("file", help="a JSON list of objects; - for stdin")
-        file.add_argument("--by", help="who you are, if not by your login's name")
-        listed = verbs.add_parser(
-            "list", help="Say which there are, and where they run."
-        )
-        listed.add_argument("application", nargs="?", default="")
+    verbs = {
+        "register": "Register a version; one that is there stays as it is.",
+        "withdraw": "Withdraw a version, so that no deployment of it starts.",
+        "import": "Register all that a file lists, or nothing of it.",
+        "list": "Say which there are, and where they run.",
+    }
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Do it, or say why not."""
-        verb = {
-            "register": self.register,
-            "withdraw": self.withdraw,
-            "import": self.read,
-            "list": self.list,
-        }[options["verb"]]
-        try:
-            verb(options)
-        except NotAllowed as error:
-            raise CommandError(str(error)) from None
-        except ValueError as error:
-            raise CommandError(f"{error} Nothing was changed.") from None
+    def add_words(self, verb: str, parser: CommandParser) -> None:
+        """Add which version, and what is said of it."""
+        if verb == "list":
+            parser.add_argument("application", nargs="?", default="")
+            return
+        if verb == "import":
+            parser.add_argument("file", help="a JSON list of objects; - for stdin")
+        else:
+            parser.add_argument("application")
+            parser.add_argument("version")
+        parser.add_argument("--by", help="who you are, if not by your login's name")
+        if verb == "withdraw":
+            parser.add_argument("--reason", required=True, help="why; people see it")
+        if verb == "register":
+            for name in LONGEST:
+                parser.add_argument(f"--{name}", default="")
 
     def register(self, options: dict[str, Any]) -> None:
         """Register one."""
         given = {name: options[name] for name in ("version", *LONGEST)}
         entry = checked({"application": options["application"], **given})
         row = versions.register_version(**entry, by=at_terminal(options["by"]))
-        self.stdout.write(f"{row.application} {row} is registered.")
+        self.screen.record(told(row))
+        self.screen.line(f"{row.application} {row} is registered.")
 
     def withdraw(self, options: dict[str, Any]) -> None:
         """Withdraw one, with its reason."""
-        found = Version.objects.filter(
-            application__name=options["application"], version=options["version"]
-        ).first()
-        if found is None:
-            raise ValueError(
-                f"{options['application']} has no version {options['version']}."
-            )
-        reason = " ".join(options["reason"].split())[:1000]
+        application = finding.application(options["application"])
+        found = finding.version(application, options["version"])
+        reason = " ".join(options["reason"].split())
         if not reason:
-            raise ValueError("Say why: a reason is needed.")
+            raise Wrong("Say why: a reason is needed.")
+        if not reason.isprintable() or len(reason) > LONGEST_REASON:
+            raise Wrong(f"A reason is text, and at most {LONGEST_REASON:,} characters.")
         row = versions.withdraw_version(
             found.pk, by=at_terminal(options["by"]), reason=reason
         )
-        self.stdout.write(f"{row.application} {row} is withdrawn: {reason}")
+        self.screen.record(told(row))
+        self.screen.line(
+            f"{row.application} {row} is withdrawn: {row.withdrawn_reason}"
+        )
 
-    def read(self, options: dict[str, Any]) -> None:
+    def import_(self, options: dict[str, Any]) -> None:
         """Register all that a file lists."""
+        listed = read_json(options["file"])
+        if not isinstance(listed, list):
+            raise Wrong("The file must be a JSON list of objects.")
         entries, wrong = [], []
-        for number, each in enumerate(entries_in(options["file"]), 1):
+        for number, each in enumerate(listed, 1):
             try:
                 entries.append(checked(each))
             except ValueError as error:
@@ -101,42 +93,47 @@ class Command(BaseCommand):
         if wrong:
             left = len(wrong) - MOST_SAID
             more = [f"and {left} more"] if left > 0 else []
-            raise ValueError("\n".join([*wrong[:MOST_SAID], *more, ""]))
+            raise Wrong(*wrong[:MOST_SAID], *more, f"{len(wrong):,} are wrong.")
         by = at_terminal(options["by"])
         made = versions.register_versions(entries, by=by)
         there = len(entries) - made
         kept = f", {there} were there already" if there else ""
-        self.stdout.write(f"{made} registered{kept}.")
+        self.screen.record({"registered": made, "there_already": there})
+        self.screen.line(f"{made} registered{kept}.")
 
     def list(self, options: dict[str, Any]) -> None:
         """Print a line for each, the newest first."""
-        rows = list(queries.listed(application=options["application"]))
+        name = options["application"]
+        of = finding.application(name).name if name else ""
+        rows = list(queries.listed(application=of))
         where = queries.where(rows)
         for row in rows:
-            runs = ", ".join(
+            runs = [{**e, "environment": e["environment"].name} for e in where[row.pk]]
+            said = ", ".join(
                 f"{each['count']} of {each['of']} in {each['environment']}"
-                for each in where[row.pk]
+                for each in runs
             )
-            state = f"withdrawn: {row.withdrawn_reason}" if row.withdrawn_at else runs
-            self.stdout.write(f"{row.application} {row}: {state or 'runs nowhere'}.")
+            state = f"withdrawn: {row.withdrawn_reason}" if row.withdrawn_at else said
+            self.screen.record({**told(row), "runs": runs})
+            self.screen.line(f"{row.application} {row}: {state or 'runs nowhere'}.")
 
 
-def entries_in(file: str) -> list[Any]:
-    """Return what a file lists.
+def told(row: Version) -> dict[str, Any]:
+    """Return a version for programs."""
+    withdrawn_at = row.withdrawn_at
+    return {
+        "application": row.application.name,
+        "version": row.version,
+        **{name: getattr(row, name) for name in LONGEST},
+        "withdrawn_at": withdrawn_at.isoformat() if withdrawn_at else None,
+        "withdrawn_reason": row.withdrawn_reason or None,
+    }
 
-    Raises:
-        ValueError: it cannot be read, or is no JSON list.
-    """
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8-sig")
-        found = json.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"The file could not be read: {error}.") from None
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"The file is no JSON: {error}.") from None
-    if not isinstance(found, list):
-        raise ValueError("The file must be a JSON list of objects.")
-    return found
+
+def is_text(text: str, *, lines: bool) -> bool:
+    """Whether a text has nothing in it but what people read, on one line or more."""
+    parts = text.splitlines() if lines else [text]
+    return all(part.replace("\t", " ").isprintable() for part in parts)
 
 
 def checked(entry: Any) -> dict[str, Any]:
@@ -150,7 +147,7 @@ def checked(entry: Any) -> dict[str, Any]:
         raise ValueError(f"It must be an object with {', '.join(sorted(known))}.")
     texts = {name: entry.get(name, "") for name in sorted(known)}
     for name, text in texts.items():
-        if not isinstance(text, str) or "\0" in text:
+        if not isinstance(text, str) or not is_text(text, lines=name == "notes"):
             raise ValueError(f"Its {name} must be a text.")
         if len(text) > LONGEST.get(name, 128):
             raise ValueError(

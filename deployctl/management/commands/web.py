@@ -10,6 +10,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from deployctl import environment
+from deployctl.launch import LaunchError
+from deployctl.launch.ports import read_port, refuse_foreign
+from deployctl.live.pace import Pace
 
 
 class Command(BaseCommand):
@@ -30,13 +33,20 @@ class Command(BaseCommand):
                 " one; elsewhere set SECRET_KEY_FILE to a file with at least 50 random"
                 " characters, the same for every web process."
             )
+        Pace()  # What is wrong with it is said here, not by the server in its log.
+        host, port = options["host"], options["port"]
+        try:
+            refuse_foreign(host)
+            read_port(port)
+        except LaunchError as error:
+            raise CommandError(str(error)) from None
         # Many request threads share few connections.
         os.environ.setdefault("DATABASE_POOL", "10")
         os.environ["PYTHONPATH"] = os.pathsep.join(
             [str(settings.BASE_DIR), *environment.text("PYTHONPATH").split(os.pathsep)]
         ).rstrip(os.pathsep)
         argv = [sys.executable, "-m", "daphne", "--verbosity", "0"]
-        argv += ["--bind", options["host"], "--port", str(options["port"])]
+        argv += ["--bind", host, "--port", port]
         # Whoever sends this header says where a request came from: only a proxy that
         # always sets it may be between people and here.
         if header := environment.text("PROXY_HEADER"):

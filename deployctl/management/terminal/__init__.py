@@ -1,4 +1,4 @@
-"""What the commands of a release manager share: words, lines, exit codes.
+"""What the commands that a person types share: words, lines, exit codes.
 
 It reads and asks services, and refuses to know a rule of a rollout.
 """

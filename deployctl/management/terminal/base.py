@@ -1,4 +1,4 @@
-"""What every command of a release manager does: options, errors, exit codes.
+"""What every command that a person types does: options, errors, exit codes.
 
 It knows no verb: what is done is each command's own file.
 """
@@ -27,7 +27,7 @@ AWAY = (OperationalError, InterfaceError)
 
 
 class Wrong(Exception):
-    """What was asked for is not there, or not to be had; a whole sentence."""
+    """What was asked for is not there, or not to be had; sentences, a line each."""
 
 
 class Unheard(Exception):
@@ -39,6 +39,12 @@ class TerminalCommand(BaseCommand):
 
     #: What an error adds; a command that only looks has changed nothing anyway.
     nothing = " Nothing was changed."
+    #: Errors of the services it asks that say themselves whether anything was changed.
+    complete: tuple[type[Exception], ...] = (NotAllowed, Refused, KeyReused, Unheard)
+    #: Errors that only say what is wrong with what was typed.
+    mistakes: tuple[type[Exception], ...] = ()
+    #: Options that may be longer, or have more lines; the command looks at them itself.
+    prose: frozenset[str] = frozenset()
     screen: Screen
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -53,7 +59,9 @@ class TerminalCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Act, and turn what goes wrong into a sentence and a code."""
-        self.screen = Screen(self.stdout, self.stderr, is_json=options["json"])
+        self.screen = Screen(
+            self.stdout, self.stderr, is_json=options.get("json", False)
+        )
         code = self._acted(options)
         if code is not Code.DONE:
             raise SystemExit(int(code))
@@ -72,9 +80,13 @@ class TerminalCommand(BaseCommand):
         except InvalidOptions as error:
             raise CommandError(_by_option(error, self.nothing)) from None
         except Wrong as error:
-            raise CommandError(plain(str(error)) + self.nothing) from None
-        except (NotAllowed, Refused, KeyReused, Unheard) as error:
+            lines = map(plain, map(str, error.args))
+            raise CommandError("\n".join(lines) + self.nothing) from None
+        except self.complete as error:
             raise CommandError(plain(str(error))) from None
+        except self.mistakes as error:
+            said = plain(str(error)).rstrip(".")
+            raise CommandError(f"{said}.{self.nothing}") from None
         except DatabaseError as error:
             connection.close()
             raise CommandError(database_words(error)) from None
@@ -82,7 +94,7 @@ class TerminalCommand(BaseCommand):
     def _refuse_what_is_no_text(self, options: dict[str, Any]) -> None:
         """Refuse what no database keeps, and what no line can show."""
         for name, value in options.items():
-            for text in _texts(value):
+            for text in () if name in self.prose else _texts(value):
                 if not text.isprintable():
                     raise Wrong(
                         f"{name.capitalize()} has characters that are no text on one"

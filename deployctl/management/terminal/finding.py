@@ -6,13 +6,22 @@ What is not there is answered with what is.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db.models import QuerySet
 
 from deployctl.management.terminal.base import Wrong
-from deployctl.models import Application, Deployment, Environment, Target, Version
+from deployctl.models import (
+    Application,
+    Deployment,
+    Environment,
+    SavedForm,
+    Target,
+    Version,
+)
 from deployctl.models.deployments import LIVE_STATES
 from deployctl.queries import room
+from deployctl.queries.saved_forms import template_named, templates_of
 
 #: A number of a row has fewer digits than this.
 MOST_DIGITS = 16
@@ -28,8 +37,7 @@ def application(name: str) -> Application:
     """
     row = Application.objects.filter(name=name).first()
     if row is None:
-        names = Application.objects.order_by("name").values_list("name", flat=True)
-        raise Wrong(f"There is no application {name}; {_there(names)}.")
+        raise Wrong(_none("application", name, Application.objects.order_by("name")))
     return row
 
 
@@ -41,9 +49,22 @@ def environment(name: str) -> Environment:
     """
     row = Environment.objects.filter(name=name).first()
     if row is None:
-        names = Environment.objects.order_by("name").values_list("name", flat=True)
-        raise Wrong(f"There is no environment {name}; {_there(names)}.")
+        raise Wrong(_none("environment", name, Environment.objects.order_by("name")))
     return row
+
+
+def place(options: dict[str, Any]) -> tuple[Application, Environment]:
+    """Return where a command acts: its `application` in its `--env`.
+
+    Raises:
+        Wrong: there is none of that name.
+    """
+    return application(options["application"]), environment(options["env"])
+
+
+def _none(noun: str, name: str, rows: QuerySet[Any]) -> str:
+    known = _there(rows.values_list("name", flat=True))
+    return f"There is no {noun} {name}; {known}."
 
 
 def version(of: Application, name: str) -> Version:
@@ -61,6 +82,21 @@ def version(of: Application, name: str) -> Version:
             f"{of} has no version {name}; {newest}. `manage.py version register` adds"
             " one."
         )
+    return row
+
+
+def template(of: Application, place: Environment, name: str | None) -> SavedForm | None:
+    """Return the template of a place by its name; None if none was named.
+
+    Raises:
+        Wrong: there is none.
+    """
+    if name is None:
+        return None
+    row = template_named(of, place, name)
+    if row is None:
+        known = templates_of(of.pk, place.pk).values_list("name", flat=True)
+        raise Wrong(f"{of} has no template {name} in {place}; {_there(known)}.")
     return row
 
 

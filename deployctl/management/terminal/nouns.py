@@ -5,6 +5,7 @@ It knows no noun; a command names its verbs, and a method for each.
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -32,5 +33,7 @@ class NounCommand(TerminalCommand):
 
     def act(self, options: dict[str, Any]) -> Code:
         """Do what the verb says."""
-        getattr(self, options["verb"])(options)
+        verb = options["verb"]
+        # A word of Python's own is no name of a method.
+        getattr(self, f"{verb}_" if iskeyword(verb) else verb)(options)
         return Code.DONE

@@ -15,6 +15,7 @@ from django.core.management import get_commands, load_command_class
 
 from deployctl.models import Application, Deployment, Environment, Version
 from deployctl.models.deployments import LIVE_STATES
+from deployctl.queries.saved_forms import templates
 from strategies import Health, create_strategy, names
 from strategies.base import CALLBACKS
 
@@ -112,6 +113,13 @@ def _versions(typed: Typed) -> Iterable[str]:
     return known.order_by("-pk").values_list("version", flat=True)[:MOST]
 
 
+def _templates(typed: Typed) -> Iterable[str]:
+    known = templates().filter(
+        application__name=typed.get("application"), environment__name=typed.get("env")
+    )
+    return known.values_list("name", flat=True)[:MOST]
+
+
 def _deployments(typed: Typed) -> Iterable[str]:
     live = Deployment.objects.filter(state__in=LIVE_STATES).order_by("-pk")
     numbers = map(str, live.values_list("pk", flat=True)[:MOST])
@@ -134,6 +142,7 @@ LOOKUPS: Mapping[str, Callable[[Typed], Iterable[str]]] = {
     "environment": _environments,
     "version": _versions,
     "deployment": _deployments,
+    "template": _templates,
     "strategy": lambda _: names(),
     "option": _options,
 }

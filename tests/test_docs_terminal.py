@@ -32,8 +32,8 @@ DOCUMENT = (ROOT / "docs" / "terminal.md").read_text()
 LINES = re.findall(r"^\$ manage\.py (.*)$", DOCUMENT, re.MULTILINE)
 #: Our commands that are no release manager's.
 OTHERS = (
-    *("addresses", "demo", "demo_agents", "enrol", "make_admin", "migrate", "router"),
-    *("secret", "up", "web", "worker"),
+    *("addresses", "demo", "demo_agents", "enrol", "make_admin", "migrate", "probe"),
+    *("router", "secret", "up", "web", "worker"),
     # Of fleets: docs/targets.md has them.
     *("edit_targets", "export_targets", "import_targets"),
 )

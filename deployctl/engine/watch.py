@@ -40,11 +40,7 @@ class Watch:
         self._asked = asked
         self._under_way: set[asyncio.Task[None]] = set()
         self._seen: list[Seen] = []
-        self._kinds = [
-            kind
-            for kind in drivers.kinds()
-            if (can := drivers.get(kind).abilities).probes and can.common
-        ]
+        self._kinds = [kind for kind in drivers.kinds() if may_look(kind)]
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -84,34 +80,7 @@ class Watch:
         task.add_done_callback(self._under_way.discard)
 
     async def _look(self, due: Due) -> None:
-        reach = await self._outside.reaches.of(due.environment_id)
-        target = TargetRef(
-            str(due.target_id), due.name, due.address, due.settings, reach
-        )
-        driver, seconds = self._outside.drivers.of(due.driver), due.timeout_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                probe = await health(
-                    driver, target, self._outside.checks, seconds=seconds
-                )
-        except TimeoutError:
-            text = f"no answer within {seconds:.3g} s"
-            self._seen.append(Seen(due, False, None, text))
-            return
-        except DriverError as error:
-            said = clean.line(reach.masked(str(error)))
-            self._seen.append(Seen(due, False, None, said))
-            return
-        version = probe.version or None
-        as_wanted = due.version is None or version == due.version
-        if version and version != due.version:
-            version = clean.line(reach.masked(version), limit=128)
-        detail = clean.line(reach.masked(probe.detail))
-        if not as_wanted:
-            found = version or "an unknown version"
-            detail = f"is at {found}, not at {due.version}. {detail}".strip()
-        is_well = probe.healthy and as_wanted
-        self._seen.append(Seen(due, is_well, version, detail))
+        self._seen.append(await looked(due, self._outside))
 
     async def _read(self, due: RouterDue) -> None:
         reach = await self._outside.reaches.of(due.environment_id)
@@ -136,6 +105,39 @@ class Watch:
         details = {each.due.target_id: each.detail for each in seen if each.detail}
         for deployment_id in doubtful:
             await self._asked(partial(watching.regard, deployment_id, details))
+
+
+def may_look(kind: str) -> bool:
+    """Whether any process may look at targets of a kind, and sees the same."""
+    can = drivers.get(kind).abilities
+    return can.probes and can.common
+
+
+async def looked(due: Due, outside: Outside) -> Seen:
+    """Look at one target, and return what was seen.
+
+    Raises:
+        Unread: nobody knows what may be used for it; nothing was sent.
+    """
+    reach = await outside.reaches.of(due.environment_id)
+    target = TargetRef(str(due.target_id), due.name, due.address, due.settings, reach)
+    driver, seconds = outside.drivers.of(due.driver), due.timeout_seconds
+    try:
+        async with asyncio.timeout(seconds):
+            probe = await health(driver, target, outside.checks, seconds=seconds)
+    except TimeoutError:
+        return Seen(due, False, None, f"no answer within {seconds:.3g} s")
+    except DriverError as error:
+        return Seen(due, False, None, clean.line(reach.masked(str(error))))
+    version = probe.version or None
+    as_wanted = due.version is None or version == due.version
+    if version and version != due.version:
+        version = clean.line(reach.masked(version), limit=128)
+    detail = clean.line(reach.masked(probe.detail))
+    if not as_wanted:
+        found = version or "an unknown version"
+        detail = f"is at {found}, not at {due.version}. {detail}".strip()
+    return Seen(due, probe.healthy and as_wanted, version, detail)
 
 
 async def _attended(work: Coroutine[Any, Any, None]) -> None:

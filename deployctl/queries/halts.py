@@ -93,9 +93,11 @@ def _lede(row: Deployment, progress: Progress, evidence: list[dict[str, Any]]) -
     names = ", ".join(entry["name"] for entry in evidence[:3])
     more = whole.failed - min(len(evidence), 3)
     rest = f" and {more:,} more" if more > 0 else ""
+    well = f"{whole.succeeded:,}" if whole.succeeded else "None"
+    were = "were" if whole.succeeded > 1 else "was"
     return (
         f"{counted(whole.failed)} failed on {version}{same}: {names}{rest}."
-        f" {whole.succeeded:,} had taken it and were healthy."
+        f" {well} had taken it and {were} healthy."
     )
 
 

@@ -122,6 +122,8 @@ def brings_the_hosts(reader: Reader, client: Client) -> None:
         return "2\u00a0targets" in page
 
     until(both_are_well, 30, "the page of the fleet says so")
+    said = reader.next().out
+    assert said.count("runs 1.0.0 and is well: 1.0.0 is ready") == 2
 
 
 def halts(reader: Reader, client: Client) -> None:

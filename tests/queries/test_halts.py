@@ -42,6 +42,21 @@ def test_a_threshold_is_told_in_percent_observed_and_required(
     assert "95" in told["rule"]
 
 
+@pytest.mark.parametrize(
+    ("well", "says"), [(0, "None had"), (1, "1 had"), (2, "2 had")]
+)
+def test_the_lede_counts_as_one_speaks(db: None, well: int, says: str) -> None:
+    place = Place(simulated(6))
+    deployment = started(place, "canary", on_failure="halt", stages="50, 100")
+    hand = Hand(deployment)
+    claims = hand.claim()
+    hand.report(claims[:well], OperationState.SUCCEEDED)
+    hand.report(claims[well : well + 1], OperationState.FAILED, "boom")
+    told = room.summary(deployment.pk)["halt"]["lede"]
+    were = "were" if well > 1 else "was"
+    assert told.endswith(f" {says} taken it and {were} healthy.")
+
+
 def test_feed_and_history_say_the_same(halted: Deployment) -> None:
     sentence = (
         f"Halted: 90{NBSP}% at most could succeed, 95{NBSP}% had to; 1 failed of 10"

@@ -11,6 +11,7 @@ from deployctl.engine import drivers
 from deployctl.engine.drivers.ssh import SshCommandDriver, SshDriver
 from deployctl.engine.reach import Reach
 from deployctl.engine.ssh import Lost, fingerprint, offered_keys, parts
+from deployctl.management.terminal import finding
 from deployctl.management.terminal.base import TerminalCommand, Wrong
 from deployctl.management.terminal.codes import Code
 from deployctl.management.terminal.screen import plain
@@ -97,19 +98,7 @@ async def _offered(target: Target) -> list[str]:
 
 
 def _target(options: dict[str, Any]) -> Target:
-    named = Target.objects.filter(name=options["target"], removed_at=None)
-    named = named.select_related("application", "environment").order_by("pk")
-    if options["app"]:
-        named = named.filter(application__name=options["app"])
-    if options["env"]:
-        named = named.filter(environment__name=options["env"])
-    found = list(named[:2])
-    if len(found) != 1:
-        how = "no" if not found else "more than one"
-        raise Wrong(
-            f"There is {how} target {options['target']} there; say --app and --env."
-        )
-    (target,) = found
+    target = finding.target(options["target"], options["app"], options["env"])
     if not issubclass(drivers.get(target.driver), _OVER_SSH):
         raise Wrong(f"{target.name} is of kind {target.driver}, not over SSH.")
     problem = drivers.get(target.driver).problems(target.address, {}).get("address")

@@ -16,6 +16,7 @@ from deployctl.models import (
     Deployment,
     Environment,
     SavedForm,
+    Target,
     Version,
 )
 from deployctl.models.deployments import LIVE_STATES
@@ -105,6 +106,22 @@ def _there(names: Iterable[str]) -> str:
         return "there are none yet"
     more = ", .." if len(known) > MOST_NAMED else ""
     return f"there are {', '.join(known[:MOST_NAMED])}{more}"
+
+
+def target(name: str, of: str | None, where: str | None) -> Target:
+    """Return the one target of a name, in an application and an environment if said.
+
+    Raises:
+        Wrong: there is none, or more than one.
+    """
+    named = Target.objects.filter(name=name, removed_at=None).order_by("pk")
+    named = named.filter(application__name=of) if of else named
+    named = named.filter(environment__name=where) if where else named
+    found = list(named.select_related("application", "environment")[:2])
+    if len(found) != 1:
+        how = "no" if not found else "more than one"
+        raise Wrong(f"There is {how} target {name} there; say --app and --env.")
+    return found[0]
 
 
 def deployment(named: str, where: str | None, *, at_rest: bool = False) -> Deployment:

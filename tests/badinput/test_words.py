@@ -169,6 +169,12 @@ COMMANDS: dict[str, Callable[[World], Words]] = {
     },
     "environment add": _by,
     "environment list": lambda _: {},
+    "probe": lambda world: {
+        "target": "t0",
+        "--app": str(world.free.application),
+        "--env": str(world.free.environment),
+        "--seconds": "1",
+    },
     "router list": lambda _: {},
     "router set": lambda world: {
         **_place(world),
@@ -216,9 +222,9 @@ TAKES: dict[tuple[str, str], set[str]] = {
     ("version withdraw", "--reason"): {"two lines", "code"},
     ("version list", "application"): {"empty"},
 }
-#: What is well typed, and refused all the same as things are here: there is no gate,
-#: and no host that is reached by SSH.
-REFUSED_ANYWAY = {"promote", "enrol"}
+#: What is well typed, and refused all the same as things are here: there is no gate, no
+#: host that is reached by SSH, and no target that answers to more than its worker.
+REFUSED_ANYWAY = {"promote", "enrol", "probe"}
 
 
 def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
@@ -293,7 +299,7 @@ def rows(name: str, good: Words) -> Iterator[tuple[str, Words, bool]]:
     yield "good", good, name not in REFUSED_ANYWAY
     for each, action in takers(PARSERS[name]).items():
         takes = TAKES.get((name, each), set())
-        for value, word in (NUMBERS if action.type is int else WORDS).items():
+        for value, word in (NUMBERS if action.type in (int, float) else WORDS).items():
             is_taken = value in takes and name not in REFUSED_ANYWAY
             yield f"{each} {value}", {**good, each: word}, is_taken
 

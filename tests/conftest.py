@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import TransactionTestCase
 
 from deployctl.launch import Addresses
@@ -113,6 +114,12 @@ def django_db_setup(database: Addresses, superuser_url: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
         yield
+
+
+@pytest.fixture
+def numbers_from_one(superuser_url: str, transactional_db: None) -> None:
+    """Number deployments as a document does: tests that roll back use numbers up."""
+    empty_database(superuser_url, str(connection.settings_dict["NAME"]))
 
 
 @pytest.fixture

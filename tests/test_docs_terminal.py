@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.management import get_commands
-from django.db import connection
 from django.db.models.functions import Now
 
 from deployctl import __version__
@@ -23,7 +22,6 @@ from strategies.states import OperationState
 from tests.services.hands import Beside, Hands, said
 from tests.support import ROOT
 from tests.support.fleet import person, simulated
-from tests.support.servers import empty_database
 from tests.terminal.typing import typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,12 +37,6 @@ OTHERS = (
 )
 #: The version that one target cannot run.
 BROKEN = "1.3.0"
-
-
-@pytest.fixture
-def numbers_from_one(superuser_url: str, transactional_db: None) -> None:
-    """Number deployments as the document does: tests that roll back use numbers up."""
-    empty_database(superuser_url, str(connection.settings_dict["NAME"]))
 
 
 @pytest.fixture

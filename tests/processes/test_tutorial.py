@@ -77,6 +77,7 @@ def started_on(reader: Reader, name: str) -> int:
     return log.read_text().count('"started"')
 
 
+@pytest.mark.usefixtures("numbers_from_one")
 def test_the_tutorial_is_typed(
     workers: Workers, desk: Desk, keys: Path, client: Client
 ) -> None:

@@ -45,4 +45,4 @@ for package in haproxy nginx-light openssh-server; do
 done
 
 make lint || exit 1
-exec "$python" -m pytest -n "${JOBS:-4}" --dist loadgroup "$@"
+exec "$python" -m pytest -n "${JOBS:-3}" --dist loadgroup "$@"

@@ -8,7 +8,7 @@ from typing import Any
 
 from deployctl.models import Target
 from deployctl.queries.differences import sketch
-from deployctl.queries.sentences import counted
+from deployctl.queries.sentences import counted, doing
 from deployctl.queries.staged import staged
 from strategies.plan import Plan
 from strategies.preview import Preview, ordinal, preview
@@ -36,7 +36,7 @@ def planned(plan: Plan) -> dict[str, Any]:
         "errors": [],
         "nothing_to_do": ""
         if plan.targets
-        else f"All {counted(len(plan.skipped))} run {plan.version} already.",
+        else _nothing_to_do(len(plan.skipped), plan.version),
         "hash": plan.hash,
         "sketch": sketch(plan),
         "work_count": len(plan.targets),
@@ -131,3 +131,8 @@ def _blast(plan: Plan, seen: Preview) -> dict[str, str]:
         "first": f"It reaches about {counted(reach)} before that is known.",
         "failing": f"At the {ordinal(nth)} failure it {then}.",
     }
+
+
+def _nothing_to_do(count: int, version: str) -> str:
+    running = doing(count, "runs", "run")
+    return f"{'All ' if count > 1 else ''}{running} {version} already."

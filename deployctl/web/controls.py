@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from deployctl.models import Deployment
 from deployctl.queries import room, stages
 from deployctl.queries.plans import progress_of
-from deployctl.queries.sentences import counted
+from deployctl.queries.sentences import counted, doing
 from deployctl.web.shell import by
 from strategies.progress import Progress
 from strategies.states import Direction, Intent, State
@@ -139,7 +139,8 @@ def _resume(p: Progress, style: str) -> Button:
     doubt = p.whole.unresolved + p.back.unresolved
     if not doubt:
         return _button("resume", "Resume", "player-play", style)
-    effects = [f"{counted(doubt)} that nobody settled count as failed from now on."]
+    who = doing(doubt, "that nobody settled counts", "that nobody settled count")
+    effects = [f"{who} as failed from now on."]
     return _button(
         "resume",
         f"Resume over {counted(doubt)}…",
@@ -152,9 +153,9 @@ def _resume(p: Progress, style: str) -> Button:
 def _abort(p: Progress, version: str, *, gap: bool) -> Button:
     effects = [
         "No further target is claimed.",
-        f"{counted(p.open)} in flight finish first.",
-        f"{counted(p.whole.succeeded)} stay on {version}, {p.whole.pending:,} stay"
-        " as they are: nothing is rolled back.",
+        _finishing(p.open),
+        f"{doing(p.whole.succeeded, 'stays', 'stay')} on {version}, and"
+        f" {p.whole.pending:,} as before: nothing is rolled back.",
     ]
     return _button(
         "abort",
@@ -170,15 +171,29 @@ def _roll_back(p: Progress, style: str, *, gap: bool = False) -> Button:
     if not p.course.limits.returns_targets:
         return _lead_back(p, style, gap=gap)
     effects = [
-        f"Each of the {counted(p.touched)} touched goes back to the version it had.",
+        f"{_each_of(p.touched)} goes back to the version it had.",
         f"At most {p.course.limits.parallelism:,} at a time; the floor is kept.",
-        f"{counted(p.whole.pending)} that were not touched are left alone.",
+        doing(
+            p.whole.pending,
+            *("that was not touched is", "that were not touched are"),
+        )
+        + " left alone.",
     ]
     if p.course.weighs:
         effects.append("After that traffic is shared as it was before.")
     label = f"Roll back {counted(p.touched)}…"
     dialog = _dialog("Return to what was there?", effects, "Roll back")
     return _button("roll_back", label, "arrow-back-up", style, gap=gap, dialog=dialog)
+
+
+def _each_of(touched: int) -> str:
+    if touched == 1:
+        return "What was touched"
+    return f"Each of the {counted(touched)} touched"
+
+
+def _finishing(count: int) -> str:
+    return f"{doing(count, 'in flight finishes', 'in flight finish')} first."
 
 
 def _lead_back(p: Progress, style: str, *, gap: bool) -> Button:
@@ -196,7 +211,11 @@ def _lead_back(p: Progress, style: str, *, gap: bool) -> Button:
 
 
 def _again(p: Progress) -> Button:
-    effects = [f"{counted(p.back.failed)} that could not be restored are tried again."]
+    who = doing(
+        p.back.failed,
+        *("that could not be restored is", "that could not be restored are"),
+    )
+    effects = [f"{who} tried again."]
     return _button(
         "retry_rollback",
         f"Try {counted(p.back.failed)} again…",
@@ -223,5 +242,5 @@ def _hint(p: Progress) -> str:
     if p.gate is not None:
         return f"It waits for you: promoting means “{stages.what_next(p)}”."
     if p.intent in (Intent.HALT, Intent.ABORT):
-        return f"Stopping; {counted(p.open)} in flight finish first."
+        return f"Stopping; {_finishing(p.open)}"
     return "Pause claims nothing more; what is in flight finishes."

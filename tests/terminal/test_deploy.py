@@ -207,6 +207,8 @@ def test_nothing_to_do_is_done(place: Place) -> None:
     assert "All 6 targets run 1.0 already.\n" in typed(*words, "--plan").out
     said = typed(*words, "--wait", "--json")
     assert (said.code, said.records[-1]["outcome"]) == (0, "no_op")
+    one = typed(*words, "--plan", "--where", "name=t0").out
+    assert "1 target runs 1.0 already.\n" in one.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_options_that_make_no_plan_are_one_line_each(place: Place) -> None:

@@ -13,7 +13,7 @@ from deployctl.models import Audit, Command, Deployment, Operation
 from strategies.states import OperationState
 from tests.services.hands import said
 from tests.services.test_switch_doubts import at_the_switch
-from tests.support.fleet import Place
+from tests.support.fleet import Place, simulated
 from tests.support.rooms import Hand
 
 HTMX = {"HX-Request": "true"}
@@ -61,6 +61,18 @@ def test_roll_back_of_a_touched_one(running: Deployment, alice: Client) -> None:
     assert state(running) == "rolling_back"
     hand.finish()
     assert state(running) == "rolled_back"
+
+
+def test_what_is_asked_about_one_target_is_said_of_one(alice: Client) -> None:
+    deployment = Place(simulated(3)).deploy(batch_size=2)
+    hand = Hand(deployment)
+    hand.report(hand.claim(1), OperationState.SUCCEEDED)
+    hand.claim(1)
+    page = alice.get(f"/deployments/{deployment.pk}/actions/").content.decode()
+    said = page.replace("\N{NO-BREAK SPACE}", " ")
+    assert "1 target in flight finishes first." in said
+    assert f"1 target stays on {deployment.version}, and 1 as before" in said
+    assert "1 target that was not touched is left alone." in said
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -143,6 +143,14 @@ def content(name: str, path: Path) -> str:
         raise Wrong(f"{name} {path} cannot be read: {reason}.") from None
 
 
+def noted(path: Path) -> str:
+    """What another process of ours has noted; "" when it is not there or not for us."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+
+
 def connection(name: str, default: str = "") -> str:
     """A PostgreSQL address or connection string.
 

@@ -26,10 +26,7 @@ SECRETS_KEY_FILE = Path(
 )
 # Where people find the pages, as https://deploy.example.com: said before a path.
 # Beside `up` it is known without.
-_SERVED = Places(DATA_DIR).url
-PUBLIC_URL = env.address("PUBLIC_URL") or (
-    _SERVED.read_text().rstrip("/") if _SERVED.is_file() else ""
-)
+PUBLIC_URL = env.address("PUBLIC_URL") or env.noted(Places(DATA_DIR).url).rstrip("/")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 # -- the application ---------------------------------------------------------------

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from deployctl.environment import flag
+from deployctl.environment import flag, noted
 from deployctl.launch import LaunchError
 from deployctl.launch.ports import choose_port
 from deployctl.management.commands.up import worker_count
@@ -161,3 +161,15 @@ def test_a_process_ends_with_the_sentence(tmp_path: Path) -> None:
     assert done.stderr == (
         "DEPLOYCTL_PLACES must be a whole number from 1 to 100,000, not 'many'.\n"
     )
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe"])
+def test_what_nobody_has_noted_is_nothing(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    """Where `up` serves is a help, and no reason to refuse a command."""
+    note = tmp_path / "url"
+    if content is not None:
+        note.write_bytes(content)
+    assert noted(note) == ""
+    assert noted(note / "below a file") == ""

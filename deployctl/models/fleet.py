@@ -12,6 +12,8 @@ from django.db.models.functions import Now
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._+:@/-]{0,127}$"
 #: What a saved query may be called.
 QUERY_NAME = re.compile(r"\w[\w ._-]{0,63}")
+#: The label by which a canary is spread, and by which a room counts.
+ZONE = "zone"
 
 
 class Application(models.Model):

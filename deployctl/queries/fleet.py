@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from deployctl.models import Application, Deployment, Environment, Operation, Target
+from deployctl.models.fleet import ZONE
 from deployctl.queries.operating import returns, word
 from deployctl.queries.plans import course_of
 from deployctl.queries.selecting import condition
@@ -17,7 +18,6 @@ from strategies.states import OPEN
 from strategies.steps import Deploy
 
 PAGE = 100
-ZONE = "zone"
 STATES = [("healthy", "healthy"), ("unhealthy", "unhealthy"), ("unknown", "not seen")]
 #: States of an operation, for the targets of one deployment.
 OPERATION_STATES = [

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 
 from deployctl.models import Deployment, Operation, Target
+from deployctl.models.fleet import ZONE
 from deployctl.queries.looks import LETTERS, REGRESSED
 from deployctl.queries.plans import plan_of
 from deployctl.queries.zones import at_start
@@ -20,7 +21,6 @@ from strategies.steps import Course, Deploy, Verify
 
 #: Above so many targets the grid is one text, not one object a target.
 MOST_CELLS = 500
-ZONE = "zone"
 
 # By CASE, which costs half of what looking it up in an array would: a room has 100,000.
 _WHENS = " ".join(f"WHEN '{state}' THEN '{each}'" for state, each in LETTERS.items())

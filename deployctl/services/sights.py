@@ -8,10 +8,7 @@ from django.db.models import QuerySet
 from django.db.models.fields.json import KeyTextTransform
 
 from deployctl.models import Target
-from deployctl.models.fleet import Health
-
-#: The label by which a canary is spread, and by which a room counts.
-ZONE = "zone"
+from deployctl.models.fleet import ZONE, Health
 
 
 class Sight(NamedTuple):

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from deployctl.models import Target, Zones
-from deployctl.services.sights import ZONE
+from deployctl.models.fleet import ZONE
 from strategies import Plan
 
 #: So many are told apart, the largest; a room with more could not be read. As many fit

@@ -156,7 +156,9 @@ def not_saved(
 def saved_remove(request: HttpRequest, saved_id: int) -> HttpResponse:
     """Remove a template, or a draft of one's own."""
     row = remove_saved(saved_id, by=by(request))
-    if row is not None:
+    if row is None:
+        messages.error(request, "It is not there any more. Nothing was changed.")
+    else:
         messages.success(request, f"The {row.kind} {row} is deleted.")
     return redirect("deployment-saved")
 
@@ -172,7 +174,7 @@ def template_rename(request: HttpRequest, saved_id: int) -> HttpResponse:
         messages.error(request, str(error))
     else:
         if row is None:
-            messages.error(request, "There is no such template any more.")
+            messages.error(request, "It is not there any more. Nothing was changed.")
         else:
             messages.success(request, f"It is called {row} now.")
     return redirect("deployment-saved")

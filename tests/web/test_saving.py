@@ -265,6 +265,19 @@ def test_who_may_only_look_saves_renames_and_removes_nothing(
     assert "Delete" not in page
 
 
+def test_from_a_stale_page_it_is_said_that_it_is_gone(
+    place: Place, alice: Client
+) -> None:
+    alice.post(TEMPLATE, typed(place, "careful"))
+    row = SavedForm.objects.get()
+    remove, rename = (f"/deployments/saved/{row.pk}/{v}/" for v in ("remove", "rename"))
+    assert "The template careful is deleted." in said(alice.post(remove, follow=True))
+    for url in (remove, rename):
+        answer = alice.post(url, {"name": "other"}, follow=True)
+        assert "It is not there any more. Nothing was changed." in said(answer), url
+    assert not SavedForm.objects.exists()
+
+
 def test_a_new_name_never_replaces_another_template(
     place: Place, alice: Client
 ) -> None:

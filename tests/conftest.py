@@ -32,7 +32,7 @@ SERVER = pytest.StashKey[Server]()
 GROUPS = {
     "processes": "workers",
     "live": "workers",
-    "browser": "browser",
+    "browser": "whole",
     "launch": "whole",
 }
 
@@ -62,8 +62,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put serial tests into groups, each of which one worker runs in line.
 
     Those that start and kill workers are one group; those that run the whole product,
-    as `manage.py up` does, are another, and those that look at it in a browser a third;
-    and so are those that run what it talks to: agents, SSH servers and load balancers.
+    as `manage.py up` does, are another; and so are those that run what it talks to:
+    agents, SSH servers and load balancers.
     """
     for item in items:
         if item.get_closest_marker("serial"):

@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
+from contextlib import closing
 from http.client import HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlencode
@@ -175,10 +176,6 @@ class Visitor:
     def _ask(
         self, method: str, path: str, body: str = "", **headers: str
     ) -> tuple[int, str]:
-        line = HTTPSConnection("localhost", self.port, timeout=10, context=self.tls)
-        line._create_connection = lambda *_, **__: socket.create_connection(  # type: ignore[attr-defined]
-            ("127.0.0.1", self.port), 10
-        )
         sent = {
             "Host": "localhost",
             "Origin": "https://localhost",
@@ -187,16 +184,22 @@ class Visitor:
             "Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()),
             **headers,
         }
-        line.request(method, path, body or None, sent)
-        answer = line.getresponse()
-        for name, value in answer.getheaders():
-            if name.lower() == "set-cookie":
-                self.last_cookie = value
-                key, _, rest = value.partition("=")
-                self.cookies[key] = rest.split(";")[0]
-        text = answer.read().decode()
-        line.close()
-        return answer.status, text
+        with closing(self._line()) as line:
+            line.request(method, path, body or None, sent)
+            answer = line.getresponse()
+            for name, value in answer.getheaders():
+                if name.lower() == "set-cookie":
+                    self.last_cookie = value
+                    key, _, rest = value.partition("=")
+                    self.cookies[key] = rest.split(";")[0]
+            return answer.status, answer.read().decode()
+
+    def _line(self) -> HTTPSConnection:
+        line = HTTPSConnection("localhost", self.port, timeout=10, context=self.tls)
+        line._create_connection = lambda *_, **__: socket.create_connection(  # type: ignore[attr-defined]
+            ("127.0.0.1", self.port), 10
+        )
+        return line
 
 
 # -- backup and restore ----------------------------------------------------------------

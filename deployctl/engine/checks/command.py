@@ -43,7 +43,10 @@ class CommandCheck(Check):
         command = Command(settings["argv"], settings.get("env", []), values)
         try:
             ended = await self._commands.run(command, seconds=seconds)
-        except (NotRun, Lost, Overdue) as error:
+        except Overdue:
+            # As whoever asks says it, whose time ends at the same moment.
+            raise ProbeFailed(f"no answer within {seconds:.3g} s") from None
+        except (NotRun, Lost) as error:
             raise ProbeFailed(str(error)) from None
         if ended.status < 0:
             raise ProbeFailed(how(ended))

@@ -129,7 +129,9 @@ def pausing(readings: Readings, trials: int) -> None:
     fleet = fleets.made(MANY, SECONDS)
     with Workers(1) as running:
         deployment, _ = fleets.started(fleet, AT_ONCE, window=True)
-        presses = [_paused(fleet, deployment) for _ in range(trials)]
+        # Effects begin in rounds: each press comes at another moment of one.
+        waits = [0.2 + SECONDS * trial / trials for trial in range(trials)]
+        presses = [_paused(fleet, deployment, wait) for wait in waits]
         commands.press(deployment, "abort", by=fleet.by, key=uuid4().hex)
         fleets.rested(deployment)
         lines = [json.loads(line) for line in running.log.read_text().splitlines()]
@@ -144,9 +146,11 @@ def pausing(readings: Readings, trials: int) -> None:
     readings.worst("pause: from press to the last start, worst of all", max(last), 0.1)
 
 
-def _paused(fleet: fleets.Fleet, deployment: int) -> tuple[float, float, float]:
+def _paused(
+    fleet: fleets.Fleet, deployment: int, wait_seconds: float
+) -> tuple[float, float, float]:
     """Run a little, pause, wait for rest, resume; (pressed, answered, resumed)."""
-    time.sleep(0.23)
+    time.sleep(wait_seconds)
     pressed = time.time()
     reply = commands.press(deployment, "pause", by=fleet.by, key=uuid4().hex)
     answered = time.time()

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 
+from deployctl.management.base import OurCommand
 from deployctl.management.terminal.words import words
 
 #: It completes `manage.py`, and `deployctl`, if somebody has an alias of that name.
@@ -49,12 +50,10 @@ complete -c manage.py -c deployctl -f -a '(__deployctl_words)'
 }
 
 
-class Command(BaseCommand):
+class Command(OurCommand):
     """Completion of commands, options, applications, environments and versions."""
 
     help = "Print a script for bash, zsh or fish that completes what is typed."
-    # It is asked at each press of a key: what is configured is not looked at again.
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the shell; what the script itself asks is not told."""

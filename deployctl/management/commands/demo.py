@@ -15,9 +15,10 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import transaction
 
+from deployctl.management.base import OurCommand
 from deployctl.models import Application, Environment, Router, Target
 from deployctl.services import fleet, routers, versions
 from deployctl.services.fleet import InUse, NewTarget
@@ -62,7 +63,7 @@ APPLY_SECONDS = 0.8
 TOKEN = "demo-agents"  # noqa: S105  # the secret's name, not its value
 
 
-class Command(BaseCommand):
+class Command(OurCommand):
     """Make the demo fleet, or give its agents free ports again."""
 
     help = "Make two applications with real agents, a router, and three versions each."

@@ -7,17 +7,16 @@ import sys
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from deployctl.management.base import OurCommand
 from deployctl.management.commands.demo import configuration_file
 
 
-class Command(BaseCommand):
+class Command(OurCommand):
     """Become the reference agent, with the demo's configuration."""
 
     help = "Run the agents of the demo fleet."
-    # It reads no table: the agents know nothing of the rest.
-    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Never returns: the process becomes the agents."""

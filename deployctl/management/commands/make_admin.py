@@ -6,10 +6,11 @@ import secrets
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand
+
+from deployctl.management.base import OurCommand
 
 
-class Command(BaseCommand):
+class Command(OurCommand):
     """Make the user `admin` with a generated password, when there is nobody at all."""
 
     help = "Make the first user and print its password, once."

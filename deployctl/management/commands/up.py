@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from deployctl import environment
 from deployctl.launch import (
@@ -24,6 +24,7 @@ from deployctl.launch import (
 )
 from deployctl.launch.ports import choose_port
 from deployctl.launch.signals import signals
+from deployctl.management.base import OurCommand
 
 # What runs before anything is served, in order; only the first is given the owner.
 PREPARE = (("migrate", "--verbosity=0"), ("make_admin",))
@@ -34,15 +35,13 @@ WEB = ("web",)
 WORKER = ("worker",)
 
 
-class Command(BaseCommand):
+class Command(OurCommand):
     """Supervise PostgreSQL, web, workers and the demo's agents."""
 
     help = (
         "Start everything on this machine. Environment: PORT, HOST, DATABASE_URL,"
         " DATA_DIR, DEMO=0, WORKERS."
     )
-    # The database that checks might ask is not up yet.
-    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGINT or SIGTERM; leave no process behind."""

@@ -7,15 +7,16 @@ import sys
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from deployctl import environment
 from deployctl.launch import LaunchError
 from deployctl.launch.ports import read_port, refuse_foreign
 from deployctl.live.pace import Pace
+from deployctl.management.base import OurCommand
 
 
-class Command(BaseCommand):
+class Command(OurCommand):
     """Serve pages and sockets. Any number of these share one PostgreSQL."""
 
     help = "Serve pages and sockets on HOST and PORT (127.0.0.1 and 8000)."

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import uvloop
-from django.core.management.base import BaseCommand
 
 from deployctl.engine import worker
+from deployctl.management.base import OurCommand
 
 
-class Command(BaseCommand):
+class Command(OurCommand):
     """Run deployments until told to stop."""
 
     help = "Run one worker: it claims operations and carries them out."

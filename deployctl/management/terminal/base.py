@@ -9,10 +9,11 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection
 
+from deployctl.management.base import OurCommand
 from deployctl.management.terminal.codes import Code
 from deployctl.management.terminal.screen import Screen, plain
 from deployctl.services.people import NotAllowed
@@ -34,7 +35,7 @@ class Unheard(Exception):
     """No answer was heard; what was asked for may have been done."""
 
 
-class TerminalCommand(BaseCommand):
+class TerminalCommand(OurCommand):
     """A command that answers in lines or in JSON, and ends with a `Code`."""
 
     #: What an error adds; a command that only looks has changed nothing anyway.

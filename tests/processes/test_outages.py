@@ -280,7 +280,9 @@ def test_a_flapping_target_is_believed_only_after_a_while(workers: Workers) -> N
     health = {**HEALTH, "success_threshold": 2}
     deployment = rested(place.deploy(batch_size=3, health=health))
     assert (deployment.state, deployment.reason) == ("failed", "max_failures")
-    assert deployment.operations.get(target__name="odd").error == "deadline"
+    error = deployment.operations.get(target__name="odd").error
+    # What its last answer was is a matter of the moment.
+    assert error.partition(":")[0] == "deadline"
 
 
 def test_a_target_that_is_lost_in_the_middle_waits_for_a_person(

@@ -18,6 +18,8 @@ from deployctl.engine.routers.haproxy_weights import HaproxyWeightsRouter
 from tests.engine.routers import kit
 from tests.support.balancers import Haproxy, free_ports
 
+SLOW_SECONDS = kit.Subject.slow_seconds
+
 
 class Between:
     """Hands commands on to an HAProxy and writes down each switch that was done.
@@ -73,7 +75,7 @@ class Between:
             line.sendall(bytes(range(256)) + b"\n\n")
         elif switching and self.fault == "lying":
             line.sendall(b"\n")
-        elif switching and self.fault == "slow" and _left(line, kit.SLOW_SECONDS):
+        elif switching and self.fault == "slow" and _left(line, SLOW_SECONDS):
             return
         else:
             if switching and self.fault == "refusing":

@@ -14,6 +14,8 @@ from tests.support.nginxes import Nginx
 class NginxSubject(kit.Subject):
     """Faults are made of what the settings name: a test that fails, a late reload."""
 
+    slow_seconds = 4.0  # beside which testing a file is nothing
+
     def __init__(self, directory: Path) -> None:
         self.driver = NginxRouter()
         self.nginxes: dict[str, Nginx] = {}
@@ -40,7 +42,7 @@ class NginxSubject(kit.Subject):
             settings["reload"] = ["/bin/true"]
         elif fault == "slow":
             words = nginx.words("-s", "reload")
-            script = f'sleep {kit.SLOW_SECONDS}; exec "$@"'
+            script = f'sleep {self.slow_seconds}; exec "$@"'
             settings["reload"] = ["/bin/sh", "-c", script, "sh", *words]
         return RouterRef(name, name, kit.SLOTS, settings)
 

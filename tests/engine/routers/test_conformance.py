@@ -61,7 +61,7 @@ class SimulatedSubject(kit.Subject):
     def router(self, fault: str = "") -> RouterRef:
         settings: dict[str, object] = {"serving": "blue"}
         if fault == "slow":
-            settings["latency_seconds"] = kit.SLOW_SECONDS
+            settings["latency_seconds"] = self.slow_seconds
         elif fault:
             settings["fault"] = fault
         name = uuid.uuid4().hex
@@ -84,10 +84,12 @@ class SimulatedSubject(kit.Subject):
 class CommandSubject(kit.Subject):
     """Routers behind a small script, which keeps a file for each."""
 
+    slow_seconds = 4.0  # beside which starting some programs is nothing
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.script = directory / "balancer.py"
-        self.script.write_text(BALANCER.replace("SECONDS", str(kit.SLOW_SECONDS)))
+        self.script.write_text(BALANCER.replace("SECONDS", str(self.slow_seconds)))
         self.driver = CommandRouter()
 
     def router(self, fault: str = "") -> RouterRef:
@@ -165,7 +167,7 @@ async def test_nothing_of_a_switch_outlives_its_deadline(
 ) -> None:
     router = command.router("slow")
     with pytest.raises(OutcomeUnknown, match="was killed"):
-        await command.switch(router, seconds=kit.SLOW_SECONDS * 0.9)
+        await command.switch(router, seconds=command.slow_seconds / 2)
     assert not is_running(int(command.file(router, "pid").read_text()))
 
 

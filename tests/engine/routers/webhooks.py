@@ -29,7 +29,7 @@ class WebhookSubject(kit.Subject):
         fault = self.faults[name]
         if fault == "refusing":
             return "it does not switch"
-        if not slept(kit.SLOW_SECONDS if fault == "slow" else 0, until):
+        if not slept(self.slow_seconds if fault == "slow" else 0, until):
             return "not done in time"
         if fault != "lying":
             self.receiver.said[name] = {"serving": told["slot"]}

@@ -57,10 +57,13 @@ def test_the_file_is_the_plan_and_gives_its_hash(place: Place, alice: Client) ->
 
 def test_two_plans_beside_each_other(place: Place, alice: Client) -> None:
     one = place.prepare("2.0", batch_size=4)
-    other = place.prepare("2.1", batch_size=2, only=[t.pk for t in place.targets[:6]])
+    options = {"batch_size": 2, "window": True, "max_failure_percent": "10"}
+    other = place.prepare("2.1", only=[t.pk for t in place.targets[:6]], **options)
     text = shown(alice, other, f"?against={one.plan_id[:12]}")
     assert "Version 2.1: was 2.0." in text
     assert "Batch size: 4, now 2." in text
+    assert "Window: no, now yes." in text
+    assert "Max failure percent: left out, now 10." in text
     assert "no longer there" in text
     same = shown(alice, one, f"?against={one.plan_id}")
     assert "Nothing differs" in same

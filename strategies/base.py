@@ -67,7 +67,7 @@ class DeploymentStrategy(Runnable, ABC):
         min_healthy: how many of the selected targets must stay available, as a count
             or a percentage, rounded up. Where no more can be spared, it waits.
         max_unavailable: how many of the selected targets may be unavailable at once,
-            rounded down, at least 1; said instead of min_healthy.
+            rounded down, at least 1; said instead of how many must stay available.
         parallelism: how many targets may be under way at once; left out, a whole batch.
         retries: how many further attempts a target gets before it counts as failed,
             10 at most.
@@ -128,7 +128,9 @@ class DeploymentStrategy(Runnable, ABC):
             self.min_healthy
         ) not in ("", "0", "0%")
         if given_both:
-            check.errors["max_unavailable"] = "say min_healthy or this, not both"
+            check.errors["max_unavailable"] = (
+                "say either how many must stay available or this: leave one of them out"
+            )
         self._check_deadlines(check)
 
     def _check_deadlines(self, check: Checker) -> None:
@@ -281,7 +283,7 @@ class DeploymentStrategy(Runnable, ABC):
             raise InvalidOptions(
                 {
                     "min_healthy": f"{least.written()} of {size} targets leaves none to"
-                    f" change; {size - 1} at most, or use max_unavailable=1"
+                    f" change; {size - 1} at most, or say that 1 may be unavailable"
                 }
             )
         return floor

@@ -83,6 +83,19 @@ def attended_options(name: str) -> dict[str, Any]:
     return dict(strategy.attended) if strategy else {}
 
 
+def option_names(name: str) -> tuple[str, ...]:
+    """Return the names of all options of a strategy, also of the library's callbacks.
+
+    The settings of the health rule follow, as `health_interval_seconds`. An unknown
+    strategy has none.
+    """
+    strategy = _STRATEGIES.get(name)
+    if strategy is None:
+        return ()
+    own = [each.name for each in fields(strategy)]
+    return (*own, *(f"{HEALTH}{each.name}" for each in fields(Health)))
+
+
 def explained_options(name: str) -> dict[str, Explained]:
     """Return what each option of a strategy does where people watch and decide.
 

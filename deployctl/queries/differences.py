@@ -16,7 +16,7 @@ from typing import Any
 
 from deployctl.models import Plan as Rows
 from deployctl.models import Target
-from deployctl.queries.plans import read
+from deployctl.queries.plans import read, written
 from strategies.plan import Plan
 
 _HASH = re.compile(r"[0-9a-f]{6,64}")
@@ -140,8 +140,13 @@ def _settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     for key in sorted({*options, *new["options"]}):
         was, now = options.get(key), new["options"].get(key)
         if was != now:
-            lines.append(f"{key.replace('_', ' ').capitalize()}: {was}, now {now}.")
+            what = key.replace("_", " ").capitalize()
+            lines.append(f"{what}: {_option(was)}, now {_option(now)}.")
     return lines
+
+
+def _option(value: object) -> str:
+    return "left out" if value is None or value == "" else written(value)
 
 
 def _named(pks: Iterable[int]) -> Callable[[int], str]:

@@ -9,7 +9,8 @@ from django.shortcuts import get_object_or_404
 
 from deployctl.models import SavedForm
 from deployctl.queries import cloning, fleet, saved_forms
-from deployctl.web.forms import DeploymentForm, options_of
+from deployctl.web.forms import DeploymentForm
+from deployctl.web.options import as_fields, fields_of
 from deployctl.web.shell import number
 
 
@@ -30,13 +31,21 @@ def by_id(request: HttpRequest) -> int:
 
 def first_form(request: HttpRequest, row: SavedForm | None) -> DeploymentForm:
     """Return the form as the address asks for it: what it says itself goes last."""
-    like = cloning.like(number(request, "like"))
+    like = as_fields(cloning.like(number(request, "like")))
+    begun = {"application": fleet.only_application(), **like, **_saved_in(row)}
+    said = request.GET.dict()
+    said["strategy"] = said.get("strategy") or begun.get("strategy", "")
+    return DeploymentForm(initial={**begun, **as_fields(said)})
+
+
+def _saved_in(row: SavedForm | None) -> dict[str, Any]:
+    """Return what a draft or a template says, by the names of fields."""
     typed = saved_forms.as_typed(row) if row else {}
+    if row is None or row.kind == SavedForm.Kind.DRAFT:
+        return typed
     # What a template leaves out is left out, and not what the builder proposes.
-    is_template = row is not None and row.kind == SavedForm.Kind.TEMPLATE
-    blank = dict.fromkeys(options_of(typed["strategy"]), "") if is_template else {}
-    asked = {"application": fleet.only_application(), **like, **blank, **typed}
-    return DeploymentForm(initial={**asked, **request.GET.dict()})
+    blank = dict.fromkeys(fields_of(typed["strategy"]).values(), "")
+    return {**blank, **as_fields(typed)}
 
 
 def saved(

@@ -30,7 +30,8 @@ from deployctl.services.planning import Refused, plan_deployment
 from deployctl.services.replies import KeyReused
 from deployctl.web.beginnings import begun_with, first_form, saved
 from deployctl.web.files import sent
-from deployctl.web.forms import STRATEGIES, DeploymentForm
+from deployctl.web.forms import DeploymentForm
+from deployctl.web.options import STRATEGIES
 from deployctl.web.shell import by, older_and_newer, text
 from strategies import InvalidOptions, Plan
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from django import forms
@@ -11,8 +10,9 @@ from deployctl.models import Application, Environment, SavedQuery, Version
 from deployctl.queries.expression import MOST_CHARS
 from deployctl.queries.routers import why_no_switch
 from deployctl.queries.selecting import Choice, offered, saved
+from deployctl.web.options import STRATEGIES, USUAL, explanation, fields_of
 from strategies import InvalidOptions
-from strategies.registry import HEALTH, explained_options, with_health
+from strategies.registry import HEALTH, with_health
 
 ON_FAILURE = (
     ("", "As usual"),
@@ -20,27 +20,12 @@ ON_FAILURE = (
     ("rollback", "Roll back"),
     ("freeze", "Freeze"),
 )
-STRATEGIES = (
-    ("rolling", "Rolling"),
-    ("canary", "Canary"),
-    ("blue_green", "Blue-green"),
-)
-#: What is chosen when nobody chose.
-USUAL = "rolling"
-#: The fields that are options of one strategy, besides those of all.
-OWN = {
-    "rolling": ("batch_size", "delay_seconds", "max_failures"),
-    "canary": (
-        *("stages", "stage_duration_seconds", "success_threshold", "gates"),
-        *("gate_limit_seconds", "traffic_shares"),
-    ),
-    "blue_green": (
-        *("auto_promote", "auto_promote_seconds", "bake_seconds", "retain_seconds"),
-        *("end_retention", "max_failures"),
-    ),
-}
-COMMON = ("min_healthy", "on_failure", "parallelism", "retries")
 _YES_NO = (("", "No"), ("yes", "Yes"))
+#: Fields that are folded away together, until one of them is wrong.
+_PACE = (
+    *("parallelism", "retries"),
+    *("apply_seconds", "settle_seconds", "progress_seconds"),
+)
 _NO_VERSION = (
     "There is no such version to deploy: it was withdrawn, or belongs to another"
     " application. Choose one of the list, or register it."
@@ -64,8 +49,17 @@ class VersionForm(forms.Form):
     ticket = Text()
 
 
+def _yes_no(label: str) -> forms.ChoiceField:
+    """Return a field for an option that is no, unless somebody says yes."""
+    return forms.ChoiceField(choices=_YES_NO, required=False, label=label)
+
+
 class DeploymentForm(forms.Form):
-    """What to deploy where and how; options go to the strategy as they were typed."""
+    """What to deploy where and how; options go to the strategy as they were typed.
+
+    `options.fields_of` says which field is which option. What is empty is left out, so
+    that a new field must begin empty: a plan is another one else.
+    """
 
     application = forms.ModelChoiceField(Application.objects.order_by("name"))
     version = forms.ModelChoiceField(
@@ -83,29 +77,35 @@ class DeploymentForm(forms.Form):
     stages = Text(initial="10, 25, 50, 100", label="Stages, %")
     stage_duration_seconds = Text(initial="60", label="Bake after each, s")
     success_threshold = Text(initial="95%", label="Must succeed")
-    gates = forms.ChoiceField(
-        choices=_YES_NO, required=False, label="Ask a person after each stage"
-    )
+    canary_batch_size = Text(label="Batch size")
+    gates = _yes_no("Ask a person after each stage")
     gate_limit_seconds = Text(label="A person has, s")
     traffic_shares = Text(label="Traffic of each, %")
-    auto_promote = forms.ChoiceField(
-        choices=_YES_NO, required=False, label="Switch without asking"
-    )
+    auto_promote = _yes_no("Switch without asking")
     auto_promote_seconds = Text(label="Switch by itself after, s")
     bake_seconds = Text(initial="0", label="Watch after the switch, s")
     retain_seconds = Text(initial="1800", label="Keep the old slot, s")
-    end_retention = forms.ChoiceField(
-        choices=_YES_NO, required=False, label="Change a slot that is still kept"
-    )
+    blue_green_batch_size = Text(label="Batch size")
+    end_retention = _yes_no("Change a slot that is still kept")
+    restore_idle = _yes_no("Roll back the slot, too")
     batch_size = Text(initial="4", label="Batch size")
     delay_seconds = Text(initial="2", label="Wait between batches, s")
+    window = _yes_no("Sliding window")
+    max_failure_percent = Text(label="Tolerated in a batch, %")
     max_failures = Text(initial="0", label="Failures tolerated")
+    canary_max_failures = Text(label="Failures tolerated")
+    require_all = _yes_no("All must succeed")
     min_healthy = Text(initial="0", label="Stay available")
+    max_unavailable = Text(label="May be unavailable")
     on_failure = forms.ChoiceField(
         choices=ON_FAILURE, initial="", required=False, label="When it stops"
     )
+    force = _yes_no("Change what runs it already")
     parallelism = Text(label="At once")
     retries = Text(initial="0", label="Further attempts")
+    apply_seconds = Text(label="A change may take, s")
+    progress_seconds = Text(label="Some progress within, s")
+    settle_seconds = Text(label="Settle a doubt within, s")
     health_interval_seconds = Text(initial="1", label="Ask every, s")
     health_timeout_seconds = Text(initial="5", label="Answer within, s")
     health_success_threshold = Text(initial="1", label="Good answers needed")
@@ -171,6 +171,11 @@ class DeploymentForm(forms.Form):
         return any(name.startswith(HEALTH) for name in self.errors)
 
     @property
+    def pace_errors(self) -> bool:
+        """Whether one of the settings of the pace is wrong."""
+        return not self.errors.keys().isdisjoint(_PACE)
+
+    @property
     def chosen(self) -> str:
         """The strategy's name; the usual one if nobody chose."""
         return str(self.cleaned_data.get("strategy") or USUAL)
@@ -186,47 +191,14 @@ class DeploymentForm(forms.Form):
 
     def typed_options(self) -> dict[str, str]:
         """Return the strategy's options as they were typed; empty means the default."""
-        data = self.cleaned_data
-        typed = {name: data[name] for name in options_of(self.chosen)}
-        return {name: value for name, value in typed.items() if value != ""}
+        fields, data = fields_of(self.chosen), self.cleaned_data
+        typed = {option: data[field] for option, field in fields.items()}
+        return {option: value for option, value in typed.items() if value != ""}
 
     def blame(self, error: InvalidOptions) -> None:
         """Put each of the strategy's sentences beside its field."""
+        fields = fields_of(self.chosen)
         for name, text in error.errors.items():
-            known = name if name in self.fields else f"{HEALTH}{name}"
+            known = fields.get(name, name)
             field = known if known in self.fields else None
             self.add_error(field, text if field else f"{name}: {text}")
-
-
-def options_of(strategy: str) -> list[str]:
-    """Return the names of the fields that are options of a strategy."""
-    health = [name for name in DeploymentForm.base_fields if name.startswith(HEALTH)]
-    return [*OWN[strategy], *COMMON, *health]
-
-
-@cache
-def explanation(name: str, *, is_choice: bool) -> str:
-    """Return what an option does and what it is when it is left open; "" for others.
-
-    The words are those of the option itself, so that they are the same everywhere.
-    """
-    told = {
-        strategy: options[name]
-        for strategy in OWN
-        if name in options_of(strategy)
-        if name in (options := explained_options(strategy))
-    }
-    if not told:
-        return ""
-    first, *others = told.items()
-    text, default = first[1].text, first[1].default
-    if default in ("", "no"):  # The text says it, or the choice itself does.
-        return text
-    differ = [
-        f", {strategy.replace('_', '-')} {each.default}"
-        for strategy, each in others
-        if each.default != default
-    ]
-    lead = "As usual" if is_choice else "Empty"
-    usual = f"{lead}: {default}".replace(" ", "\N{NO-BREAK SPACE}")
-    return f"{text} {usual}{''.join(differ)}."

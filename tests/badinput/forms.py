@@ -313,21 +313,31 @@ _SECONDS = number("part")
 #: does not take it must be blamed for it.
 OPTIONS: dict[str, dict[str, Field]] = {
     "rolling": {
-        **dict.fromkeys(("batch_size", "min_healthy"), number()),
+        **dict.fromkeys(("batch_size", "min_healthy", "max_unavailable"), number()),
         **dict.fromkeys(("max_failures", "parallelism", "retries"), number()),
-        "delay_seconds": _SECONDS,
+        **dict.fromkeys(("delay_seconds", "apply_seconds", "settle_seconds"), _SECONDS),
+        "max_failure_percent": number("part"),
+        "progress_seconds": number(),  # A part of a second is less than health takes.
     },
     "canary": {
         "stages": number("part"),
-        "success_threshold": number(),
+        **dict.fromkeys(("success_threshold", "canary_batch_size"), number()),
+        "canary_max_failures": number(),
         "traffic_shares": number("part"),  # One for each stage but the last, beside it.
         **dict.fromkeys(("stage_duration_seconds", "gate_limit_seconds"), _SECONDS),
     },
-    "blue_green": dict.fromkeys(
-        ("auto_promote_seconds", "bake_seconds", "retain_seconds"), _SECONDS
-    ),
+    "blue_green": {
+        **dict.fromkeys(
+            ("auto_promote_seconds", "bake_seconds", "retain_seconds"), _SECONDS
+        ),
+        "blue_green_batch_size": number(),
+    },
     "choices": dict.fromkeys(
-        ("gates", "auto_promote", "end_retention", "on_failure"), choice()
+        (
+            *("gates", "auto_promote", "end_retention", "restore_idle", "window"),
+            *("require_all", "force", "on_failure"),
+        ),
+        choice(),
     ),
     "health": {
         **dict.fromkeys(

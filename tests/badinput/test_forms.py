@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deployctl.web.forms import STRATEGIES
+from deployctl.web.options import STRATEGIES
 from tests.badinput.addresses import address, names, parts
 from tests.badinput.answers import posted_fields, refusals
 from tests.badinput.forms import FORMS, OPTIONS, Data, Field, Form

@@ -93,7 +93,7 @@ def test_floor_and_parallelism(count, options, floor, parallelism):
 @pytest.mark.parametrize("count", [1, 3])
 def test_A23_floor_that_leaves_none(count):
     """A floor that leaves nothing to change is refused, and says what would work."""
-    with pytest.raises(InvalidOptions, match="use max_unavailable=1"):
+    with pytest.raises(InvalidOptions, match="say that 1 may be unavailable"):
         plan_of(count, min_healthy="99%")
 
 

@@ -8,12 +8,16 @@ import re
 import pytest
 from django.test import Client
 
-from deployctl.web.forms import OWN, options_of
+from deployctl.web.options import STRATEGIES, fields_of
 from strategies.registry import explained_options
 from tests.support.fleet import Place
 
-#: Each field of the builder that is an option, with a strategy that has it.
-OPTIONS = [(strategy, name) for strategy in OWN for name in options_of(strategy)]
+#: Each option that has a field in the builder, with a strategy that has it.
+OPTIONS = [
+    (strategy, *pair)
+    for strategy, _ in STRATEGIES
+    for pair in fields_of(strategy).items()
+]
 
 
 def described(page: str, name: str) -> str:
@@ -34,12 +38,14 @@ def test_each_option_is_described_in_its_own_words(
     place: Place, charlie: Client
 ) -> None:
     page = charlie.get("/deployments/new/").content.decode()
-    for strategy, name in OPTIONS:
-        assert explained_options(strategy)[name].text in described(page, name)
+    for strategy, option, field in OPTIONS:
+        assert explained_options(strategy)[option].text in described(page, field)
     assert described(page, "delay_seconds").endswith("Empty:\N{NO-BREAK SPACE}5\xa0s.")
     usual = "As\xa0usual:\xa0halt, canary rollback."
     assert described(page, "on_failure").endswith(usual)
+    assert described(page, "apply_seconds").endswith("Empty:\xa0300\xa0s.")
     assert "Empty" not in described(page, "parallelism"), "its sentence says it"
+    assert "Empty" not in described(page, "canary_max_failures"), "0 is rolling's"
 
 
 def test_what_is_wrong_is_said_before_what_the_option_does(

@@ -1,7 +1,12 @@
-"""The whole product as `make run` starts it, and real browser windows on it."""
+"""The whole product as `make run` starts it, and real browser windows on it.
+
+One product is enough for all browser tests: each leaves behind what can be deployed to
+again, and those that need a fleet of their own add one.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -16,9 +21,15 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    StorageState,
+    sync_playwright,
+)
 
-from tests.support import ROOT
+from tests.support import ROOT, nursery
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 #: Chromium must not look for anything outside this machine.
@@ -46,17 +57,40 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass
 class Product:
-    """One running `manage.py up`: its address, and how to sign in."""
+    """One running `manage.py up`: its address, and how to sign in.
+
+    `cookies` are those of a window that has signed in, once one has.
+    """
 
     process: subprocess.Popen[bytes]
     data: Path
     port: int
     password: str
+    cookies: StorageState | None = None
 
     @property
     def url(self) -> str:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
+
+    def ran(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run one of its commands, with this on its stdin."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("DATABASE_")}
+        env = {**clean, "DATA_DIR": str(self.data), "USER": "admin"}
+        return nursery.run([nursery.MANAGE, *words], env=env, given=given)
+
+    def manage(self, *words: str, given: str = "") -> str:
+        """Run one of its commands, which must go well; return what it says."""
+        done = self.ran(*words, given=given)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def add_fleet(self, application: str, *lines: str) -> None:
+        """Add an application in production, with 1.1.0 and the targets of a file."""
+        self.manage("application", "add", application)
+        self.manage("version", "register", application, "1.1.0")
+        words = "--env=production", "--format=csv"
+        self.manage("import_targets", application, "-", *words, given="\n".join(lines))
 
     def pids(self, word: str) -> list[int]:
         """Processes of this product with this word on their command line."""
@@ -83,9 +117,9 @@ def until(says: Callable[[], object], seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def product() -> Iterator[Product]:
-    """The product with its demo fleet, started once for a module."""
+    """The product with its demo fleet."""
     with tempfile.TemporaryDirectory(prefix="dctl-browser-") as folder:
         data, said = Path(folder), Path(folder) / "said.txt"
         given = {k: v for k, v in os.environ.items() if not k.startswith("DATABASE_")}
@@ -116,6 +150,24 @@ def product() -> Iterator[Product]:
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(40)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_it_began(product: Product) -> Iterator[None]:
+    """End what the tests of a module have left live, and bring 1.0.0 back."""
+    yield
+    for line in product.manage("status", "--json").splitlines():
+        number = str(json.loads(line)["deployment"])
+        product.manage("abort", number, "--reason=its tests are over")
+    at_once = (
+        "-obatch_size=100%",
+        "-omax_failures=100",
+        "-ohealth_min_healthy_seconds=0",
+    )
+    for environment in ("staging", "production"):
+        words = "storefront", "1.0.0", f"--env={environment}", "--wait"
+        done = product.ran("deploy", *words, *at_once)
+        assert done.returncode == 0 or "Nothing to do" in done.stderr, done
 
 
 def free_port() -> int:
@@ -161,6 +213,7 @@ def window(product: Product, browser: Browser) -> Iterator[Callable[..., Page]]:
         context = browser.new_context(
             viewport={"width": width, "height": 1000},
             color_scheme="dark" if theme == "dark" else "light",
+            storage_state=product.cookies,
         )
         contexts.append(context)
         page = context.new_page()
@@ -183,9 +236,11 @@ def window(product: Product, browser: Browser) -> Iterator[Callable[..., Page]]:
 
 
 def sign_in(page: Page, product: Product) -> None:
-    """Sign in as the administrator of the first start."""
+    """Sign in as the administrator of the first start, or show that this one has."""
     page.goto(f"{product.url}/")
-    page.fill("#id_username", "admin")
-    page.fill("#id_password", product.password)
-    page.click("form button:has-text('Sign in')")
-    page.wait_for_url(f"{product.url}/")
+    if product.cookies is None:
+        page.fill("#id_username", "admin")
+        page.fill("#id_password", product.password)
+        page.click("form button:has-text('Sign in')")
+        page.wait_for_url(f"{product.url}/")
+        product.cookies = page.context.storage_state()

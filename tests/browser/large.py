@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import Product
-from tests.support import nursery
 
 MANY = 10_000
 #: Milliseconds from which on a task keeps people waiting.
@@ -28,21 +26,14 @@ ZONES = ("eu", "us", "asia")
 COLUMNS = "name,kind,version,label.zone,settings.version,settings.unhealthy_versions"
 
 
-def import_fleet(product: Product, application: str, environment: str) -> None:
-    """Add `MANY` simulated targets, whose names begin with big-."""
+def add_fleet(product: Product, application: str) -> None:
+    """Add `MANY` simulated targets, in three zones."""
     rows = [COLUMNS]
     for n in range(MANY):
         wrong = '"[""1.1.0""]"' if n % BROKEN == BROKEN - 1 else "[]"
         zone = ZONES[n % len(ZONES)]
         rows.append(f"big-{n:05},simulated,1.0.0,{zone},1.0.0,{wrong}")
-    words = "import_targets", "--format=csv"
-    given = {k: v for k, v in os.environ.items() if not k.startswith("DATABASE_")}
-    done = nursery.run(
-        [nursery.MANAGE, *words, application, "-", f"--env={environment}"],
-        env={**given, "DATA_DIR": str(product.data)},
-        given="\n".join(rows),
-    )
-    assert done.returncode == 0, done.stderr
+    product.add_fleet(application, *rows)
 
 
 @contextmanager

@@ -93,15 +93,14 @@ def test_a_room_of_ten_thousand_is_light(
     product: Product, window: Window, browser: Browser, tmp_path: Path
 ) -> None:
     """Its page is small, and while events stream in no task of it is a long one."""
-    large.import_fleet(product, "checkout", "production")
+    large.add_fleet(product, "museum")
     page = window()
     number = deploy(
         page,
         product.url,
         "production",
         "1.1.0",
-        application="checkout",
-        where="name=big-*",
+        application="museum",
         batch_size="500",
         max_failures="20",
         health_min_healthy_seconds="0",
@@ -118,10 +117,11 @@ def test_a_room_of_ten_thousand_is_light(
         fresh.goto(room)
         assert drawn(page) == drawn(fresh)
         press(page, "resume")
-        says(page, "complet", 120)
+        until(lambda: letters(page, product.url).count("s") > half.count("s") + 2000)
+        press(page, "abort", reason="enough was seen")
+        says(page, "aborted", 60)
     over = letters(page, product.url)
-    assert over.count("s") == large.MANY - large.MANY // large.BROKEN
-    assert over.count("f") == large.MANY // large.BROKEN
+    assert set(over) == {"p", "s", "f"}
     fresh.reload()
     assert drawn(page) == drawn(fresh)
     assert page.locator("*").count() < 5000

@@ -163,59 +163,51 @@ def ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_starts_everything_and_a_signal_stops_everything(
-    start: Callable[..., Up], number: signal.Signals
-) -> None:
-    up = start()
-    up.says(f"deployctl is at http://127.0.0.1:{up.port}/")
-    assert up.answers()
-    assert up.said.read_text().count(PASSWORD) == 1
-    # Commands in other terminals read where that is, as long as it is so.
-    assert served(up.data) == f"http://127.0.0.1:{up.port}"
-    up.process.send_signal(number)
-    assert up.process.wait(30) == 0
-    assert served(up.data) == ""
-    assert up.pids() == []
-
-
-def test_a_killed_supervisor_leaves_nothing_and_the_next_one_starts(
+def test_a_killed_supervisor_leaves_nothing_and_a_signal_stops_the_next_one(
     start: Callable[..., Up],
 ) -> None:
     up = start()
     up.says("deployctl is at")
     assert len(up.pids()) > 3
+    assert up.said.read_text().count(PASSWORD) == 1
     up.process.kill()
     assert until(lambda: set(up.pids()) <= {up.process.pid}), up.pids()
     again = start()
-    again.says("deployctl is at")
+    again.says(f"deployctl is at http://127.0.0.1:{again.port}/")
     assert again.answers()
     assert PASSWORD not in again.said.read_text()
+    # Commands in other terminals read where that is, as long as it is so.
+    assert served(again.data) == f"http://127.0.0.1:{again.port}"
+    stopped_by(again, signal.SIGINT)
+    assert served(again.data) == ""
 
 
-def test_whatever_is_killed_is_started_again(start: Callable[..., Up]) -> None:
+def stopped_by(up: Up, number: signal.Signals) -> None:
+    """Stop it by a signal to the supervisor alone; see that nothing is left."""
+    up.process.send_signal(number)
+    assert up.process.wait(30) == 0
+    assert up.pids() == []
+
+
+def test_whatever_is_killed_is_started_again_and_a_second_one_refused(
+    start: Callable[..., Up],
+) -> None:
     up = start()
     up.says("deployctl is at")
+    second = start()
     for word, name in (("worker", "worker 1"), ("daphne", "web"), ("-D", "PostgreSQL")):
         victim = up.pid_of(word)
         os.kill(victim, signal.SIGKILL)
         up.says(f"{name} ended")
         assert until(partial(replaced, up, word, victim))
         assert until(up.answers)
+    assert second.process.wait(20) == 1
+    assert f"already runs on {up.data}" in second.said.read_text()
 
 
 def replaced(up: Up, word: str, before: int) -> bool:
     """Whether another process has taken that one's place."""
     return bool(set(up.with_word(word)) - {before})
-
-
-def test_a_second_one_on_the_same_folder_is_refused(start: Callable[..., Up]) -> None:
-    up = start()
-    up.says("deployctl is at")
-    second = start()
-    assert second.process.wait(20) == 1
-    assert f"already runs on {up.data}" in second.said.read_text()
-    assert up.answers()
 
 
 def test_a_port_that_is_taken_is_refused_by_name(start: Callable[..., Up]) -> None:
@@ -238,3 +230,4 @@ def test_a_given_database_is_used_and_none_is_started(
     told = {pid: read(f"/proc/{pid}/environ") for pid in up.pids()}
     owners = [pid for pid, text in told.items() if b"DATABASE_OWNER_URL" in text]
     assert owners == [up.process.pid]
+    stopped_by(up, signal.SIGTERM)

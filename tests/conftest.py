@@ -57,19 +57,32 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[SERVER].remove()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Put serial tests into groups, each of which one worker runs in line.
 
     Those that start and kill workers are one group; those that run the whole product,
     as `manage.py up` does, are another; and so are those that run what it talks to:
-    agents, SSH servers and load balancers.
+    agents, SSH servers and load balancers. The groups begin first, one on each worker:
+    a line of many minutes that begins late is one for which all others wait.
     """
     for item in items:
         if item.get_closest_marker("serial"):
             place = item.path.relative_to(ROOT / "tests").parts[0]
             group = GROUPS.get(place, "others")
             item.add_marker(pytest.mark.xdist_group(group))
+    yield  # They are shuffled.
+    firsts = {id(item): n for n, item in enumerate(one_of_each_group(items))}
+    items.sort(key=lambda item: firsts.get(id(item), len(firsts)))
+
+
+def one_of_each_group(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the first item of each group: where it stands, its group begins."""
+    found: dict[str, pytest.Item] = {}
+    for item in items:
+        if marker := item.get_closest_marker("xdist_group"):
+            found.setdefault(marker.args[0], item)
+    return [found[name] for name in ("workers", "whole", "others") if name in found]
 
 
 def shared_server(config: pytest.Config) -> Server:

@@ -117,11 +117,10 @@ def test_a_room_of_ten_thousand_is_light(
         fresh.goto(room)
         assert drawn(page) == drawn(fresh)
         press(page, "resume")
-        until(lambda: letters(page, product.url).count("s") > half.count("s") + 2000)
-        press(page, "abort", reason="enough was seen")
-        says(page, "aborted", 60)
+        says(page, "complet", 120)
     over = letters(page, product.url)
-    assert set(over) == {"p", "s", "f"}
+    assert over.count("s") == large.MANY - large.MANY // large.BROKEN
+    assert over.count("f") == large.MANY // large.BROKEN
     fresh.reload()
     assert drawn(page) == drawn(fresh)
     assert page.locator("*").count() < 5000

@@ -32,8 +32,6 @@ S = OperationState
 
 #: An apply that is heard later than this after the answer was not in flight.
 LATE_SECONDS = 0.2
-#: Of 200 pauses; `python -m bench --only pausing` measures it with nothing beside it.
-MOST_LATE = 2
 
 
 @dataclass
@@ -75,10 +73,11 @@ class Presser:
         return started
 
     def heard_late(self, log: Log) -> int:
-        """Count the pauses in which an agent heard what should have come earlier."""
+        """Count the applies that agents heard while it should have been quiet."""
         heard = [line["at"] for line in log.of("heard") if line["n"] in self.span]
         return sum(
-            any(answered + LATE_SECONDS < at < end for at in heard)
+            answered + LATE_SECONDS < at < end
+            for at in heard
             for answered, end in self.quiet
         )
 
@@ -108,10 +107,8 @@ def test_nothing_is_claimed_after_the_answer_of_200_pauses(
     log = Log(fleet)
     assert sum(len(presser.quiet) for presser in pressers) == 200
     assert len(log.of("heard")) > 400, "hardly anything ran between the pauses"
-    # Other tests run beside it: a worker with two cores for all of them may stand still
-    # for longer than that between its claim, which is exact, and its effect.
-    assert sum(presser.heard_late(log) for presser in pressers) <= MOST_LATE
     for presser in pressers:
+        assert presser.heard_late(log) == 0
         for deployment in presser.deployments:
             assert claims_while_held(deployment) == 0
             truth.check(deployment.pk)

@@ -72,17 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             group = GROUPS.get(place, "others")
             item.add_marker(pytest.mark.xdist_group(group))
     yield  # They are shuffled.
-    firsts = {id(item): n for n, item in enumerate(one_of_each_group(items))}
-    items.sort(key=lambda item: firsts.get(id(item), len(firsts)))
-
-
-def one_of_each_group(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Return the first item of each group: where it stands, its group begins."""
-    found: dict[str, pytest.Item] = {}
-    for item in items:
-        if marker := item.get_closest_marker("xdist_group"):
-            found.setdefault(marker.args[0], item)
-    return [found[name] for name in ("workers", "whole", "others") if name in found]
+    items.sort(key=lambda item: item.get_closest_marker("serial") is None)
 
 
 def shared_server(config: pytest.Config) -> Server:

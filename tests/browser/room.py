@@ -51,10 +51,8 @@ def look_at_plan(page: Page, versions: tuple[str, ...]) -> None:
         goal = page.locator('#plan dl.counters div:has(> dt:text-is("To")) dd')
         expect(goal).to_have_text(version, timeout=30_000)
         told = page.locator('#plan dl.counters div:has(> dt:text-is("Targets")) dd')
-        some, *all_of_them = re.findall(
-            r"\d+", re.sub(r"(?<=\d)\D(?=\d{3})", "", told.inner_text())
-        )
-        if not all_of_them or 2 * int(some) >= int(all_of_them[0]):
+        part = re.search(r"(\d+)\s+of\s+(\d+)", told.inner_text())
+        if part is None or 2 * int(part[1]) >= int(part[2]):
             break
 
 

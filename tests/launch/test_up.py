@@ -167,7 +167,8 @@ def test_a_killed_supervisor_leaves_nothing_and_a_signal_stops_the_next_one(
     start: Callable[..., Up],
 ) -> None:
     up = start()
-    up.says("deployctl is at")
+    up.says(f"deployctl is at http://127.0.0.1:{up.port}/")
+    assert up.answers()
     assert len(up.pids()) > 3
     assert up.said.read_text().count(PASSWORD) == 1
     up.process.kill()
@@ -189,20 +190,22 @@ def stopped_by(up: Up, number: signal.Signals) -> None:
     assert up.pids() == []
 
 
-def test_whatever_is_killed_is_started_again_and_a_second_one_refused(
+def test_a_second_one_is_refused_and_whatever_is_killed_is_started_again(
     start: Callable[..., Up],
 ) -> None:
     up = start()
     up.says("deployctl is at")
     second = start()
+    assert second.process.wait(20) == 1
+    assert f"already runs on {up.data}" in second.said.read_text()
+    assert up.answers()
     for word, name in (("worker", "worker 1"), ("daphne", "web"), ("-D", "PostgreSQL")):
         victim = up.pid_of(word)
         os.kill(victim, signal.SIGKILL)
         up.says(f"{name} ended")
         assert until(partial(replaced, up, word, victim))
         assert until(up.answers)
-    assert second.process.wait(20) == 1
-    assert f"already runs on {up.data}" in second.said.read_text()
+    stopped_by(up, signal.SIGTERM)
 
 
 def replaced(up: Up, word: str, before: int) -> bool:
@@ -230,4 +233,3 @@ def test_a_given_database_is_used_and_none_is_started(
     told = {pid: read(f"/proc/{pid}/environ") for pid in up.pids()}
     owners = [pid for pid, text in told.items() if b"DATABASE_OWNER_URL" in text]
     assert owners == [up.process.pid]
-    stopped_by(up, signal.SIGTERM)

@@ -18,8 +18,6 @@ from deployctl.engine.routers.haproxy_weights import HaproxyWeightsRouter
 from tests.engine.routers import kit
 from tests.support.balancers import Haproxy, free_ports
 
-SLOW_SECONDS = kit.Subject.slow_seconds
-
 
 class Between:
     """Hands commands on to an HAProxy and writes down each switch that was done.
@@ -75,7 +73,9 @@ class Between:
             line.sendall(bytes(range(256)) + b"\n\n")
         elif switching and self.fault == "lying":
             line.sendall(b"\n")
-        elif switching and self.fault == "slow" and _left(line, SLOW_SECONDS):
+        elif (
+            switching and self.fault == "slow" and _left(line, kit.Subject.slow_seconds)
+        ):
             return
         else:
             if switching and self.fault == "refusing":

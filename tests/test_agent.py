@@ -23,6 +23,7 @@ import pytest
 
 from deployctl import agent as reference
 from tests.engine.drivers.agents import AGENT, Agents
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.serial
 
@@ -552,9 +553,7 @@ class TestHealth:
         assert (answer["healthy"], answer["detail"]) == (healthy, detail)
 
     def test_by_http_that_nobody_answers(self, inside: Inside) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
-        answer = state(inside.start(health={"url": f"http://127.0.0.1:{port}/"}))
+        answer = state(inside.start(health={"url": f"http://127.0.0.1:{free_port()}/"}))
         assert not answer["healthy"]
         assert "refused" in answer["detail"]
 

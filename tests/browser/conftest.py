@@ -10,7 +10,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from playwright.sync_api import (
 )
 
 from tests.support import ROOT, nursery
+from tests.support.ports import free_port
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 #: Chromium must not look for anything outside this machine.
@@ -168,13 +168,6 @@ def as_it_began(product: Product) -> Iterator[None]:
         words = "storefront", "1.0.0", f"--env={environment}", "--wait"
         done = product.ran("deploy", *words, *at_once)
         assert done.returncode == 0 or "Nothing to do" in done.stderr, done
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def healthy(port: int) -> bool:

@@ -25,9 +25,10 @@ from deployctl.launch import Addresses, prepare_database
 from deployctl.launch.binaries import find_binaries
 from deployctl.models import Attempts
 from tests.support import ROOT, truth
-from tests.support.balancers import PATH, free_ports
+from tests.support.balancers import PATH
 from tests.support.certificates import server_tls
 from tests.support.fleet import Place, kill, simulated, until
+from tests.support.ports import free_ports
 from tests.support.rooms import Hand
 
 EXAMPLES = ROOT / "docs" / "examples" / "production"

@@ -20,6 +20,7 @@ import pytest
 
 from deployctl.launch.processes import is_running
 from tests.support import ROOT
+from tests.support.ports import free_port
 from tests.support.servers import make_database
 
 pytestmark = [
@@ -95,13 +96,6 @@ def until(true: Callable[[], bool], seconds: float = 20) -> bool:
             return False
         time.sleep(0.05)
     return True
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

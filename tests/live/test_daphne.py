@@ -23,6 +23,7 @@ from tests.live.pages import Hands, Page, started
 from tests.live.raw import BINARY, TEXT, RawSocket, Refused
 from tests.support import nursery
 from tests.support.fleet import kill, until
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.serial]
 S = OperationState
@@ -38,9 +39,7 @@ class Web:
     def __init__(self, environment: dict[str, str], log: Path) -> None:
         self.log = log
         self.open: list[RawSocket] = []
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         quick = {"RECHECK": "0.5", "TICK": "0.05", "HEARTBEAT": "1"}
         more = {f"DEPLOYCTL_LIVE_{name}_SECONDS": n for name, n in quick.items()}
         with log.open("wb") as output:

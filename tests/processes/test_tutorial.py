@@ -13,8 +13,8 @@ from django.test import Client
 
 from deployctl.models import Application, Deployment
 from tests.support import ROOT
-from tests.support.balancers import free_ports
 from tests.support.fleet import Workers, person, until
+from tests.support.ports import free_ports
 from tests.support.terminals import Desk, Terminal, Typed
 
 pytestmark = [pytest.mark.serial, pytest.mark.django_db(transaction=True)]

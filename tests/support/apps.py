@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Sequence
 
 from tests.support import ROOT
-from tests.support.balancers import free_ports
+from tests.support.ports import free_ports
 
 #: How long an answer takes, and how long nobody listens during a restart.
 WORK_SECONDS, AWAY_SECONDS = 0.02, 0.3

@@ -5,7 +5,6 @@ Each is in a folder of its own on free ports, and run by an ordinary user on req
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -19,20 +18,12 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
+from tests.support.ports import free_ports
 
 EXAMPLES = ROOT / "docs" / "examples"
 #: The user `nobody`, whom nothing of ours belongs to.
 NOBODY = 65_534
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports on which nobody listens, all different."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
 
 
 class Balancer:

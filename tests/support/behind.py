@@ -16,8 +16,9 @@ from deployctl.models import Deployment, Operation
 from deployctl.services import fleet
 from tests.engine.drivers.agents import Agents
 from tests.support.apps import Apps
-from tests.support.balancers import Haproxy, free_ports
+from tests.support.balancers import Haproxy
 from tests.support.fleet import Place, agent_targets
+from tests.support.ports import free_ports
 
 NAMES = ("one", "two", "three", "four")
 ALL_UP = dict.fromkeys(NAMES, "UP")

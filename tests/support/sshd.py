@@ -22,7 +22,8 @@ import pytest
 
 from deployctl.launch.processes import is_running
 from tests.support import ROOT
-from tests.support.balancers import PATH, free_ports
+from tests.support.balancers import PATH
+from tests.support.ports import free_ports
 
 #: The secret under whose name a test's key stands in the environment.
 KEY = "ssh-test"

@@ -38,6 +38,7 @@ from tests.support.hostile import (
     hostile,
     says,
 )
+from tests.support.ports import free_port
 
 __all__ = ["hostile"]  # A fixture.
 
@@ -119,9 +120,7 @@ async def test_a_cut_connection_is_not_tried_again(
 
 
 async def test_nobody_listens(driver: AgentDriver) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    target = TargetRef("1", "one", f"http://127.0.0.1:{port}")
+    target = TargetRef("1", "one", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(NotSent):
         await apply(driver, target)
     with pytest.raises(ProbeFailed):

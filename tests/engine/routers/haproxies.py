@@ -16,7 +16,8 @@ from deployctl.engine.routers.base import Member, RouterRef
 from deployctl.engine.routers.haproxy import HaproxyRouter
 from deployctl.engine.routers.haproxy_weights import HaproxyWeightsRouter
 from tests.engine.routers import kit
-from tests.support.balancers import Haproxy, free_ports
+from tests.support.balancers import Haproxy
+from tests.support.ports import free_ports
 
 
 class Between:

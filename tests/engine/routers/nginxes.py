@@ -7,8 +7,8 @@ from pathlib import Path
 from deployctl.engine.routers.base import RouterRef
 from deployctl.engine.routers.nginx import NginxRouter
 from tests.engine.routers import kit
-from tests.support.balancers import free_ports
 from tests.support.nginxes import Nginx
+from tests.support.ports import free_ports
 
 
 class NginxSubject(kit.Subject):

@@ -18,7 +18,7 @@ from deployctl.engine.routers.base import RouterRef
 from deployctl.engine.routers.haproxy import HaproxyRouter
 from tests.engine.routers import kit
 from tests.engine.routers.haproxies import HaproxySubject
-from tests.support.balancers import free_ports
+from tests.support.ports import free_ports
 
 pytestmark = [pytest.mark.serial, pytest.mark.asyncio]
 

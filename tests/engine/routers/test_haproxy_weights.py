@@ -17,7 +17,8 @@ from deployctl.engine.routers.haproxy_weights import (
     HaproxyWeightsRouter,
     weights,
 )
-from tests.support.balancers import Haproxy, free_ports
+from tests.support.balancers import Haproxy
+from tests.support.ports import free_ports
 
 NAMES = ("one", "two", "three")
 EVENLY = dict.fromkeys(NAMES, 1)

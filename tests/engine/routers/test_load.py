@@ -14,9 +14,10 @@ from deployctl.engine.routers.base import Router, RouterRef
 from deployctl.engine.routers.haproxy import HaproxyRouter
 from deployctl.engine.routers.nginx import NginxRouter
 from tests.support.apps import Apps
-from tests.support.balancers import Balancer, Haproxy, free_ports
+from tests.support.balancers import Balancer, Haproxy
 from tests.support.load import Load
 from tests.support.nginxes import Nginx
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.serial
 SLOTS = ("blue", "green")

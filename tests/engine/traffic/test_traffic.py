@@ -18,7 +18,8 @@ from deployctl.engine.reach import Reach
 from deployctl.engine.traffic import TrafficFailed, Traffics
 from tests.engine.routers.haproxies import Between
 from tests.support.apps import Apps
-from tests.support.balancers import Haproxy, free_ports
+from tests.support.balancers import Haproxy
+from tests.support.ports import free_ports
 
 pytestmark = [pytest.mark.serial, pytest.mark.asyncio]
 

@@ -7,6 +7,7 @@ started by the first test that needs it.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -73,6 +74,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             item.add_marker(pytest.mark.xdist_group(group))
     yield  # They are shuffled.
     items.sort(key=lambda item: item.get_closest_marker("serial") is None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look again at what lives until the end.
+
+    Thousands of tests and all that they import are a tenth of the time of a run.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def shared_server(config: pytest.Config) -> Server:

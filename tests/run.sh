@@ -30,19 +30,25 @@ else
     echo "*** it installed here. Install it, or name one with CHROMIUM=/path." >&2
 fi
 
-# Routers and SSH targets are tested with the servers themselves.
-for package in haproxy nginx-light openssh-server; do
-    program=/usr/sbin/${package%-light}
-    [ "$package" = openssh-server ] && program=/usr/sbin/sshd
-    [ -x "$program" ] && continue
+# Routers and SSH targets are tested with the servers themselves, hosts with their shells.
+for package in haproxy nginx-light openssh-server busybox; do
+    case $package in
+        nginx-light) program=nginx ;;
+        openssh-server) program=sshd ;;
+        *) program=$package ;;
+    esac
+    has() { PATH=$PATH:/usr/sbin command -v "$program" >/dev/null; }
+    has && continue
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "Installing $package for the tests with it ..."
         { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y \
             --no-install-recommends "$package"; } >/dev/null 2>&1
     fi
-    [ -x "$program" ] ||
-        echo "*** SKIPPING the tests with $package: it is not installed." >&2
+    has || echo "*** SKIPPING the tests with $package: it is not installed." >&2
 done
+
+# Every test worker, and every process that a test starts, would compile it all again.
+unset PYTHONDONTWRITEBYTECODE
 
 make lint || exit 1
 exec "$python" -m pytest -n "${JOBS:-3}" --dist loadgroup "$@"

@@ -186,7 +186,7 @@ async def test_an_end_that_nobody_saw_is_unknown(
     driver: CommandDriver, script: str, said: str
 ) -> None:
     with pytest.raises(OutcomeUnknown, match=said):
-        await apply(driver, sh(script), seconds=0.6)
+        await apply(driver, sh(script), seconds=2)
 
 
 async def test_the_effect_before_a_cut_is_not_denied(

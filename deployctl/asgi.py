@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from channels.routing import ProtocolTypeRouter
@@ -15,3 +16,7 @@ from deployctl.live.hub import Hub  # noqa: E402
 from deployctl.live.routing import sockets  # noqa: E402
 
 application = ProtocolTypeRouter({"http": pages, "websocket": sockets(Hub())})
+
+# What is imported by now stays: looking through it for garbage stops every page.
+gc.collect()
+gc.freeze()

@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from deployctl.queries.engine import HeldOperation
 from deployctl.services.claims import Claim
@@ -25,6 +26,7 @@ class Held:
     """An operation that this worker holds, as it remembers it."""
 
     claim: Claim
+    since: float
     task: asyncio.Task[None] | None = None
     waiter: asyncio.Future[bool] | None = None
 
@@ -68,9 +70,24 @@ class Holding:
         self._held[claim.operation_id].waiter = future
         return future
 
-    def take(self, deployment_id: int) -> dict[int, Report]:
-        """Hand out what is to be brought for a deployment."""
-        return self._reports.pop(deployment_id, {})
+    def take(self, deployment_id: int, at_most: int) -> dict[int, Report]:
+        """Hand out what is to be brought for a deployment, the oldest first."""
+        waiting = self._reports.pop(deployment_id, {})
+        if len(waiting) <= at_most:
+            return waiting
+        taken = dict(islice(waiting.items(), at_most))
+        self._reports[deployment_id] = dict(islice(waiting.items(), at_most, None))
+        return taken
+
+    def waiting(self, deployment_id: int) -> int:
+        """Return how many findings there are to be brought for a deployment."""
+        return len(self._reports.get(deployment_id, ()))
+
+    def age(self, deployment_id: int, now: float) -> float:
+        """Return how long that is held whose finding came first; 0 if nobody knows."""
+        first = next(iter(self._reports.get(deployment_id, ())), None)
+        held = None if first is None else self._held.get(first)
+        return now - held.since if held else 0.0
 
     def put_back(self, deployment_id: int, reports: dict[int, Report]) -> None:
         """Keep what could not be brought, but for what is newer by now."""
@@ -93,12 +110,12 @@ class Holding:
 
     # -- operations ---------------------------------------------------------------
 
-    def hold(self, claim: Claim) -> Held:
-        """Hold a claim from now on, in place of what an older one of it was."""
+    def hold(self, claim: Claim, since: float) -> Held:
+        """Hold a claim from then on, in place of what an older one of it was."""
         if before := self._held.get(claim.operation_id):
             before.cancel()
         self._reports.get(claim.deployment_id, {}).pop(claim.operation_id, None)
-        held = self._held[claim.operation_id] = Held(claim)
+        held = self._held[claim.operation_id] = Held(claim, since)
         return held
 
     def give_back(self, claim: Claim) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -23,6 +22,7 @@ from deployctl.engine.holding import GOES_ON, Holding
 from deployctl.engine.operate import Runner
 from deployctl.engine.outside import Outside
 from deployctl.engine.reaches import Unread
+from deployctl.engine.seen import Look, Seen
 from deployctl.models import Deployment
 from deployctl.queries import engine as queries
 from deployctl.services import journal
@@ -39,22 +39,14 @@ log = structlog.get_logger()
 RETRY_SECONDS = 0.25
 #: After a fault of our own, which will hardly pass by itself, this much later.
 FAULT_SECONDS = 5.0
-#: What began together ends together: for so long a flush waits for more to bring. A
-#: flush costs 2 ms of CPU however little it brings.
-GATHER_SECONDS = 0.003
+#: What began together ends together: so often, and each time for so long, a flush waits
+#: for more to bring. A flush costs 2 ms of CPU however little it brings.
+GATHERS, GATHER_SECONDS = 3, 0.001
 #: So few that are still at work are not waited for.
 FEW = 5
+NO_LOOK = Look(0)
 #: At most one ring in this time for each deployment, unless its controls changed.
 RING_SECONDS = 0.025
-
-
-@dataclass
-class Seen:
-    """What the last flush said of a deployment."""
-
-    may_claim: bool = True
-    rung_at: float = 0.0
-    timer: asyncio.TimerHandle | None = None
 
 
 class Engine:
@@ -72,7 +64,7 @@ class Engine:
         self._outside = outside
         self._settings = settings
         self._holding = Holding()
-        self._looks: dict[int, bool] = {}
+        self._looks: dict[int, Look] = {}
         self._hungry: set[int] = set()
         self._seen: dict[int, Seen] = defaultdict(Seen)
         self._wake = asyncio.Event()
@@ -87,8 +79,17 @@ class Engine:
 
     def look(self, deployment_id: int, *, sweep: bool = False) -> None:
         """Note that a deployment should be looked at; returns at once."""
+        self._noted(deployment_id, Look(sweep=sweep))
+
+    def heard(self, deployment_id: int, seq: int) -> None:
+        """Note that a deployment is at `seq` now, if that is news; returns at once."""
+        if deployment_id not in self._seen or self._seen[deployment_id].seq < seq:
+            self._noted(deployment_id, Look(seq))
+
+    def _noted(self, deployment_id: int, look: Look) -> None:
         if not self._stopping:
-            self._looks[deployment_id] = self._looks.get(deployment_id, False) or sweep
+            before = self._looks.get(deployment_id, look)
+            self._looks[deployment_id] = look.and_(before)
         self._wake.set()
 
     async def run(self) -> None:
@@ -172,13 +173,14 @@ class Engine:
         """Flush one deployment, and act on what it answers."""
         if self._in_doubt:
             await self._reconcile()
-        if deployment_id not in self._looks and self._holding.at_work > FEW:
-            await asyncio.sleep(GATHER_SECONDS)
-        loop = asyncio.get_running_loop()
-        sweep = self._looks.pop(deployment_id, False)
-        reports = self._holding.take(deployment_id)
-        asked_at = loop.time()
         seen = self._seen[deployment_id]
+        loop = asyncio.get_running_loop()
+        work_seconds = self._holding.age(deployment_id, loop.time())
+        at_most = seen.at_most(len(self._holding), work_seconds)
+        await self._gather(deployment_id, at_most)
+        sweep = self._looks.pop(deployment_id, NO_LOOK).sweep
+        reports = self._holding.take(deployment_id, at_most)
+        asked_at = loop.time()
         ask = Ask(
             worker_id=self.worker_id,
             reports=tuple(reports.values()),
@@ -211,6 +213,15 @@ class Engine:
             seen.rung_at = asked_at
         self._answered(deployment_id, ask, answer, asked_at)
 
+    async def _gather(self, deployment_id: int, at_most: int) -> None:
+        """Wait a moment for more to bring, while there may be more."""
+        for _ in range(GATHERS):
+            waiting = self._holding.waiting(deployment_id)
+            few = waiting >= at_most or self._holding.at_work <= FEW
+            if few or deployment_id in self._looks:
+                return
+            await asyncio.sleep(GATHER_SECONDS)
+
     def _places(self, reports: dict[int, Report]) -> int:
         """Return how many places are free once these reports are stored."""
         if self._stopping or not self._beats.trusted:
@@ -242,7 +253,13 @@ class Engine:
         self, deployment_id: int, ask: Ask, answer: Answer, asked_at: float
     ) -> None:
         seen = self._seen[deployment_id]
-        seen.may_claim = answer.may_claim
+        seen.may_claim, seen.seq = answer.may_claim, answer.seq
+        look = self._looks.get(deployment_id)
+        if look is not None and look.seq <= answer.seq:
+            del self._looks[deployment_id]  # It was this flush that rang.
+        took = asyncio.get_running_loop().time() - asked_at
+        brought, begun = len(ask.reports), len(answer.claims)
+        seen.flushed(brought=brought, begun=begun, seconds=took)
         for report in ask.reports:
             accepted = report.operation_id in answer.accepted
             self._holding.stored(report, accepted=accepted)
@@ -255,23 +272,15 @@ class Engine:
         if ask.reports:
             for other in self._hungry - {deployment_id}:
                 self.look(other)
-        self._set_timer(deployment_id, answer)
+        # When its next timer is due: the sweeper would, only later.
+        due_seconds = answer.due_seconds if answer.live else None
+        seen.wake(due_seconds, partial(self.look, deployment_id))
         if not answer.live and deployment_id not in self._holding.reporting:
             self._seen.pop(deployment_id, None)
 
-    def _set_timer(self, deployment_id: int, answer: Answer) -> None:
-        """Look again when the next timer is due; the sweeper would, only later."""
-        seen = self._seen[deployment_id]
-        if seen.timer is not None:
-            seen.timer.cancel()
-            seen.timer = None
-        if answer.due_seconds is not None and answer.live:
-            loop = asyncio.get_running_loop()
-            seen.timer = loop.call_later(answer.due_seconds, self.look, deployment_id)
-
     def _begin(self, claim: Claim, answer: Answer, asked_at: float) -> None:
         work = self._guarded(claim, answer, asked_at)
-        held = self._holding.hold(claim)
+        held = self._holding.hold(claim, asked_at)
         held.task = asyncio.get_running_loop().create_task(work)
 
     async def _guarded(self, claim: Claim, answer: Answer, asked_at: float) -> None:

@@ -46,8 +46,8 @@ class EngineConsumer(AsyncConsumer):
         self.engine = engine
 
     async def deployment_changed(self, message: dict[str, int]) -> None:
-        """Note that a deployment should be looked at."""
-        self.engine.look(message["deployment"])
+        """Note that a deployment should be looked at, if this is news."""
+        self.engine.heard(message["deployment"], message["seq"])
 
 
 async def run() -> None:
@@ -118,6 +118,7 @@ async def _hear(reaches: Reaches) -> None:
         if heard is None or heard[0] == doorbell.REACH:
             reaches.changed()
         else:
-            message = {"type": "deployment.changed", "deployment": heard[0]}
+            deployment, seq = heard
+            message = {"type": "deployment.changed", "deployment": deployment}
             with suppress(ChannelFull):  # polling looks at everything anyway
-                await layer.send(CHANNEL, message)
+                await layer.send(CHANNEL, {**message, "seq": seq})

@@ -23,6 +23,7 @@ from deployctl.services import workers
 from deployctl.services.claims import Claim
 from deployctl.services.journal import Answer, Ask
 from deployctl.services.operations import Report
+from strategies.health import Health
 from tests.support import truth
 from tests.support.fleet import Place, simulated, states
 
@@ -189,3 +190,25 @@ def test_who_may_be_held_for_dead_claims_nothing() -> None:
     work(deployment, trust_seconds=0, patience_seconds=0.5)
     assert states(deployment) == {"pending": 2}
     assert deployment.seq == before, "nor is anything given back"
+
+
+@pytest.mark.asyncio
+async def test_a_ring_is_a_reason_to_look_only_if_it_is_news() -> None:
+    """A flush rings, and its worker hears that too: it looks at nothing twice."""
+    beats = Beats(1, beat_seconds=1, trust_seconds=60)
+    engine = Engine(1, beats, Outside(Reaches(Aside("reach").asked)), TIMES)
+    answer = Answer(7, True, True, 1, Health())
+    for heard in (6, 7):
+        engine.heard(5, heard)  # while the flush that rings is under way
+    assert engine._waiting() == [5]
+    engine._answered(5, Ask(1), answer, 0.0)
+    for heard in (6, 7):
+        engine.heard(5, heard)
+    assert engine._waiting() == []
+    engine.heard(5, 8)
+    engine._answered(5, Ask(1), answer, 0.0)
+    assert engine._waiting() == [5]
+    engine._looks.clear()
+    engine.look(5)
+    engine._answered(5, Ask(1), answer, 0.0)
+    assert engine._waiting() == [5], "who looks for another reason is never answered"

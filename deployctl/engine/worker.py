@@ -115,10 +115,9 @@ async def _hear(reaches: Reaches) -> None:
     """Pass what the doorbell says into this process's channel layer."""
     layer = get_channel_layer()
     async for heard in doorbell.listen(settings.DATABASE_LISTEN_URL):
-        if heard is None or heard[0] == doorbell.REACH:
+        if heard is None or heard.deployment_id == doorbell.REACH:
             reaches.changed()
-        else:
-            deployment, seq = heard
-            message = {"type": "deployment.changed", "deployment": deployment}
+        elif heard.calls:
+            message = {"deployment": heard.deployment_id, "seq": heard.seq}
             with suppress(ChannelFull):  # polling looks at everything anyway
-                await layer.send(CHANNEL, {**message, "seq": seq})
+                await layer.send(CHANNEL, {"type": "deployment.changed", **message})

@@ -188,7 +188,7 @@ class Hub:
         bell = settings.DATABASE_LISTEN_URL if self._bell is None else self._bell
         async for heard in doorbell.listen(bell):
             for watch in self._watches.values():
-                if heard is None or heard[0] == watch.deployment_id:
+                if heard is None or heard.deployment_id == watch.deployment_id:
                     watch.wake.set()
 
     async def _beat(self) -> None:

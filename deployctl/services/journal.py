@@ -121,15 +121,16 @@ def _flush(deployment_id: int, ask: Ask, *, one_by_one: bool) -> Answer:
         claims = adopt(turn, ask)
         places = ask.places - len(claims)
         asked_for = turn.start.at_most if turn.start else 0
-        claims += claim(turn, ask, places, one_by_one=one_by_one)
+        new = claim(turn, ask, places, one_by_one=one_by_one)
         turn.quiet = ask.quiet
+        turn.calls = turn.lets_go or asked_for > len(new)
     return Answer(
         seq=turn.seq,
         may_claim=turn.progress.may_claim,
         live=turn.progress.rest is None,
         environment_id=turn.row.environment_id,
         health=turn.progress.course.limits.health,
-        claims=claims,
+        claims=claims + new,
         hungry=asked_for > max(places, 0),
         due_seconds=turn.due_seconds,
         accepted=accepted,
@@ -154,6 +155,7 @@ def settle(turn: Turn, worker_id: int, reports: Sequence[Report]) -> frozenset[i
         turn.drifted([row for row in held if row.id in drifts], drifts)
     gone = {row.id for row in held if _lets_go(row, by_id[row.id])}
     claiming.unclaim(sorted(gone))
+    turn.lets_go = bool(gone)
     rest = [row for row in held if row.id not in drifts.keys() | gone]
     turn.settled([(row, by_id[row.id]) for row in rest])
     return frozenset(row.id for row in held)

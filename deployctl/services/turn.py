@@ -56,6 +56,8 @@ class Turn:
         now: database time, read after the lock.
         start: what the machine would claim, after `run`.
         quiet: ring only when what a person may do has changed.
+        calls: whether a worker may find something to do that nobody has taken.
+        lets_go: whether operations go on that nobody holds now.
         by: the person who acts in this turn, if one does.
     """
 
@@ -64,7 +66,7 @@ class Turn:
         self.now = now
         self.progress = progress_of(row)
         self.start: Start | None = None
-        self.quiet = False
+        self.quiet, self.calls, self.lets_go = False, True, False
         self.by: Actor | None = None
         self._due_at: datetime | None = row.due_at
         self._facts: list[Fact] = []
@@ -245,7 +247,7 @@ class Turn:
         events.record(row, self._facts, self.now)
         audit.record_facts(row, self._facts, self.now, before, self.by)
         if changed or not self.quiet:
-            doorbell.ring(self.id, row.seq)
+            doorbell.ring(self.id, row.seq, calls=changed or self.calls)
 
 
 def _moved(key: tuple[Any, ...], positions: list[int]) -> OperationsMoved:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex, GinIndex
-from django.contrib.postgres.search import SearchVector
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 
 from strategies.states import (
@@ -62,6 +62,12 @@ class Deployment(models.Model):
     parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True)
     strategy = models.CharField(max_length=64)
     why = models.TextField(blank=True)
+    #: Those of the reason, of a very long one the first: by them it is found.
+    words = models.GeneratedField(
+        expression=Func("why", function="deployctl_words"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+"
     )
@@ -105,8 +111,17 @@ class Deployment(models.Model):
                 condition=Q(state__in=LIVE_STATES),
                 name="deployment_live",
             ),
-            models.Index(F("id").desc(), "state", name="deployment_newest"),
-            # The history's filters, each in the order in which it is shown.
+            # All that the history is filtered by, in the order in which it is shown:
+            # what no index below finds is walked for here, and no row is read.
+            models.Index(
+                fields=["id"],
+                include=[
+                    *("application", "environment", "version", "created_by"),
+                    *("strategy", "state", "created_at", "words"),
+                ],
+                name="deployment_history",
+            ),
+            # Its filters, each in that order too.
             models.Index("state", F("id").desc(), name="deployment_by_state"),
             models.Index(
                 *("application", "environment", F("id").desc()),
@@ -128,7 +143,8 @@ class Deployment(models.Model):
                 autosummarize=True,
                 name="deployment_started",
             ),
-            GinIndex(SearchVector("why", config="simple"), name="deployment_why"),
+            # Without a list of what it has still to take in, which each search reads.
+            GinIndex(fields=["words"], fastupdate=False, name="deployment_words"),
         ]
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from deployctl.models import Deployment
 from deployctl.models.deployments import LIVE_STATES
 from deployctl.queries import looks
-from deployctl.queries.filtering import Filters, listed
+from deployctl.queries.filtering import whole
 from deployctl.queries.lineage import children, how
 from deployctl.queries.plans import course_of
 from deployctl.queries.sentences import halt_words
@@ -32,7 +32,7 @@ STATES = [
 
 
 def line(row: Any) -> dict[str, Any]:
-    """Return a deployment as a row of a list; it must come from `listed`."""
+    """Return a deployment as a row of a list; it must come from `whole`."""
     state, label = looks.shown(row)
     letters = looks.letters_of(row.progress)
     ended = row.rested_at and row.started_at
@@ -69,12 +69,12 @@ def _seconds(took: timedelta) -> float:
 
 def running() -> list[dict[str, Any]]:
     """Return the live deployments, the newest first."""
-    return [line(row) for row in listed(Filters()).filter(state__in=LIVE_STATES)]
+    return [line(row) for row in whole().filter(state__in=LIVE_STATES)]
 
 
 def went_wrong() -> tuple[list[dict[str, Any]], int]:
     """Return the bad ends of the last day, and of how many deployments."""
-    day = listed(Filters()).filter(started_at__gt=Now() - timedelta(days=1))
+    day = whole().filter(started_at__gt=Now() - timedelta(days=1))
     bad = day.filter(
         Q(state__in=("failed", "rolled_back", "rollback_failed"))
         | Q(outcome="completed_with_failures")
@@ -105,7 +105,7 @@ def waiting_for_people() -> list[dict[str, Any]]:
     latest = sorted([*held[:20], *ended[:20]], reverse=True)[:20]
     if not latest:
         return []
-    return [_need(row) for row in listed(Filters()).filter(pk__in=latest)]
+    return [_need(row) for row in whole().filter(pk__in=latest)]
 
 
 def newest_of_each_place() -> list[int]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
-
 from deployctl.models import Operation
+from deployctl.queries.paging import Rows
 from strategies.states import Direction
 
 PAGE = 50
 
 
-def of_target(target_id: int) -> QuerySet[Operation]:
+def of_target(target_id: int) -> Rows[Operation]:
     """Return what was done to a target, the newest first."""
     rows = Operation.objects.filter(target_id=target_id, attempt__gt=0)
-    return rows.order_by("-pk")
+    return Rows(rows.order_by("-pk"))
 
 
 def told(row: Operation) -> dict[str, Any]:

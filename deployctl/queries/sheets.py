@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from django.db.models import QuerySet
-
 from deployctl.models import Deployment, Operation
 from deployctl.queries.history import line
 from deployctl.queries.operating import told
+from deployctl.queries.paging import Parted
 
 Cell: TypeAlias = str | int | float | datetime | None
 #: So many rows are in memory at once.
@@ -30,7 +29,7 @@ def safe(cell: Cell) -> str | int | float:
     return cell
 
 
-def deployments(found: QuerySet[Deployment]) -> Iterator[tuple[Cell, ...]]:
+def deployments(found: Parted[Deployment]) -> Iterator[tuple[Cell, ...]]:
     """Yield a head and a row for each deployment, the newest first."""
     yield (
         *("deployment", "application", "environment", "from_version", "to_version"),
@@ -46,7 +45,7 @@ def deployments(found: QuerySet[Deployment]) -> Iterator[tuple[Cell, ...]]:
         )
 
 
-def of_target(found: QuerySet[Operation]) -> Iterator[tuple[Cell, ...]]:
+def of_target(found: Parted[Operation]) -> Iterator[tuple[Cell, ...]]:
     """Yield a head and a row for each thing that was done to a target."""
     yield (
         *("deployment", "started_at", "from_version", "to_version", "direction"),
@@ -60,11 +59,11 @@ def of_target(found: QuerySet[Operation]) -> Iterator[tuple[Cell, ...]]:
         )
 
 
-def _parts(found: QuerySet[Any]) -> Iterator[Any]:
+def _parts(found: Parted[Any]) -> Iterator[Any]:
     """Yield rows from the newest on, a part at a time: each begins behind the last."""
     last = None
     while True:
-        part = list((found if last is None else found.filter(pk__lt=last))[:PART])
+        part = found.older(last, PART)
         yield from part
         if len(part) < PART:
             return

@@ -40,13 +40,12 @@ from strategies import InvalidOptions, Plan
 def deployment_list(request: HttpRequest) -> HttpResponse:
     """Show the history, newest first, by the filters of the address."""
     filters = asked(request)
-    found = filtering.listed(filters)
+    found = filtering.Found(filters)
     rows, page = older_and_newer(request, found, history.PAGE)
-    total = filtering.counted(found)
     context = {
         "deployments": history.lines(rows),
-        "total": total,
-        "is_more": total == filtering.MOST_COUNTED,
+        "total": found.total,
+        "is_more": found.is_more,
         "filters": filters,
         "choices": {
             "applications": fleet.applications(),
@@ -69,7 +68,7 @@ def asked(request: HttpRequest) -> filtering.Filters:
 @require_safe
 def deployment_csv(request: HttpRequest) -> StreamingHttpResponse:
     """Send all that the filters find, newest first, as a file for a spreadsheet."""
-    rows = sheets.deployments(filtering.listed(asked(request)))
+    rows = sheets.deployments(filtering.Found(asked(request)))
     return sent(rows, "deployments.csv")
 
 

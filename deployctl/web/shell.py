@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from deployctl import __version__
 from deployctl.queries import history, workers
+from deployctl.queries.paging import Parted
 from deployctl.services.people import Actor, actor_of
 
 #: No longer one is sent to a browser as the place to go on.
@@ -96,13 +97,11 @@ def paged(
 
 
 def older_and_newer(
-    request: HttpRequest, found: QuerySet[Any], size: int
+    request: HttpRequest, found: Parted[Any], size: int
 ) -> tuple[list[Any], dict[str, Any]]:
     """Return the rows of a page of what is listed newest first, and its pager.
 
-    A page begins behind a row, not after a count: so it costs the same however far
-    back it is, and what comes meanwhile moves nothing. Where nothing is behind that
-    row, it is the newest page.
+    Where nothing is behind the row that the page begins behind, it is the newest page.
     """
     before, after = number(request, "before"), number(request, "after")
     rows, has_newer, has_older = _behind(found, before, after, size)
@@ -122,14 +121,13 @@ def older_and_newer(
 
 
 def _behind(
-    found: QuerySet[Any], before: int | None, after: int | None, size: int
+    found: Parted[Any], before: int | None, after: int | None, size: int
 ) -> tuple[list[Any], bool, bool]:
     """Return the rows behind one, and whether there are newer and older ones."""
     if after is not None and before is None:
-        newer = list(found.filter(pk__gt=after).order_by("pk")[: size + 1])
+        newer = found.newer(after, size + 1)
         return newer[:size][::-1], len(newer) > size, True
-    older = found if before is None else found.filter(pk__lt=before)
-    rows = list(older[: size + 1])
+    rows = found.older(before, size + 1)
     return rows[:size], before is not None, len(rows) > size
 
 

@@ -174,6 +174,6 @@ def test_days_are_whole_and_both_included(place: Place) -> None:
 
 def test_counting_ends_somewhere(place: Place, monkeypatch: Any) -> None:
     many(place, 30)
-    assert filtering.counted(filtering.listed(Filters())) == 32
+    assert filtering.Found(Filters()).total == 32
     monkeypatch.setattr(filtering, "MOST_COUNTED", 10)
-    assert filtering.counted(filtering.listed(Filters())) == 10
+    assert filtering.Found(Filters()).total == 10

@@ -11,7 +11,7 @@ from deployctl.management.terminal.base import TerminalCommand, Wrong
 from deployctl.management.terminal.codes import Code
 from deployctl.models import Deployment
 from deployctl.queries import feed, history
-from deployctl.queries.filtering import Filters, listed
+from deployctl.queries.filtering import Filters, Found
 from deployctl.queries.plans import course_of
 
 #: The most that one list may have.
@@ -56,7 +56,7 @@ class Command(TerminalCommand):
             else "",
             state=options["state"] or "",
         )
-        rows = list(listed(filters)[: options["limit"]])
+        rows = Found(filters).older(None, options["limit"])
         for row, told in zip(rows, history.lines(rows), strict=True):
             self.screen.record(showing.record(row))
             self.screen.row(showing.cells(told))

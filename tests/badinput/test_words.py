@@ -105,6 +105,10 @@ def _deploy(world: World) -> Words:
     return {**_version(world), **_place(world), **how, **made_up, **_WHY}
 
 
+def _template(world: World, **more: str) -> Words:
+    return {**_place(world), "template": "usual", "--by": "alice", **more}
+
+
 _WHY: Words = {"--why": "T-7", "--hash": None}
 _ABOUT: Words = {"--digest": "d", "--notes": "n", "--ticket": "T"}
 #: By command, and verb if it has some: words that are good.
@@ -187,6 +191,16 @@ COMMANDS: dict[str, Callable[[World], Words]] = {
     "secret remove": lambda world: {"name": "deploy", **_free(world)},
     "secret list": lambda _: {},
     "secret rotate": lambda _: {"--by": "alice"},
+    "template save": lambda world: _template(
+        world,
+        **{"--strategy": "rolling", "--option": "retries=2"},
+        **{"--query": "all", "--over": "1"},
+    ),
+    "template list": lambda world: {**_place(world)},
+    "template show": lambda world: {**_place(world), "template": "usual"},
+    "template rename": lambda world: _template(world, name="new"),
+    "template remove": _template,
+    "template drafts": lambda _: {"--by": "alice"},
     "version register": lambda world: {**_version(world, version="3.0"), **_ABOUT},
     "version withdraw": lambda world: _version(world, **{"--reason": "it burns"}),
     "version import": lambda world: {
@@ -213,6 +227,7 @@ TAKES: dict[tuple[str, str], set[str]] = {
     # Odd, and nothing but a name: pages show it as text.
     **{(f"{noun} add", "name"): {"code"} for noun in ("application", "environment")},
     ("history", "--env"): {"empty"},
+    **{("template list", each): {"empty"} for each in ("application", "--env")},
     # Without slots it shares traffic.
     ("router set", "--slots"): {"empty", "spaces"},
     # What was not set is not there afterwards either.

@@ -15,6 +15,7 @@ import pytest
 from deployctl.models import Application
 from deployctl.services import versions
 from deployctl.services.saved_forms import save_template
+from deployctl.services.saved_queries import save_query
 from tests.support import ROOT
 from tests.support.fleet import Place, simulated
 from tests.terminal.typing import typed
@@ -64,6 +65,25 @@ def test_names_of_what_there_is(place: Place) -> None:
     assert offered(line.replace(env, "nowhere")) == []
     row = place.deploy("2.0")
     assert offered("manage.py pause ") == sorted([str(row.pk), name])
+
+
+def test_the_words_of_a_verb(place: Place) -> None:
+    name, env = place.application.name, place.environment.name
+    at = place.application, place.environment
+    save_template(*at, "careful", {"strategy": "canary"}, by=place.by)
+    save_query(place.application, "Some", "name=t1", by=place.by)
+    assert {"save", "show"} <= set(offered("manage.py template "))
+    assert name in offered("manage.py template show ")
+    assert offered(f"manage.py template show {name} ") == ["careful"]
+    assert offered(f"manage.py template show --env nowhere {name} ") == []
+    assert env in offered(f"manage.py template remove {name} careful --env ")
+    line = f"manage.py template save {name} careful --query "
+    assert offered(line) == ["Some"]
+    line = line.replace("--query", "--strategy canary -o")
+    assert offered(f"{line}traffic") == ["traffic_shares="]
+    assert "--over" in offered(f"{line}x=1 --")
+    assert offered("manage.py template show nothing ") == []
+    assert offered(f"manage.py version withdraw {name} 1") == ["1.0"]
 
 
 def test_a_version_that_was_withdrawn_is_not_offered(place: Place) -> None:

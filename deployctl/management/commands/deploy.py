@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from argparse import RawDescriptionHelpFormatter
-from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
-from django.core.management.base import CommandParser, DjangoHelpFormatter
+from django.core.management.base import CommandParser
 
 from deployctl.management.terminal import finding, plans, showing
 from deployctl.management.terminal.asking import answered
 from deployctl.management.terminal.base import Wrong
 from deployctl.management.terminal.codes import Code
 from deployctl.management.terminal.following import rests_as
-from deployctl.management.terminal.options import option_help
+from deployctl.management.terminal.options import add_options, typed
 from deployctl.management.terminal.presses import (
     FollowingCommand,
     add_following,
@@ -34,10 +32,6 @@ from strategies.states import State
 USUAL = "rolling"
 
 
-class Help(DjangoHelpFormatter, RawDescriptionHelpFormatter):
-    """Help whose list of options keeps its lines."""
-
-
 class Command(FollowingCommand):
     """Deploy a version of an application to an environment."""
 
@@ -47,8 +41,6 @@ class Command(FollowingCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add what, where, how, and what is done with the plan."""
         super().add_arguments(parser)
-        parser.epilog = option_help()
-        parser.formatter_class = Help
         parser.add_argument("application")
         parser.add_argument("version")
         parser.add_argument("--env", required=True, help="the environment")
@@ -58,14 +50,7 @@ class Command(FollowingCommand):
             metavar="NAME",
             help="strategy, options and query of a template; -o and --where win",
         )
-        parser.add_argument(
-            "-o",
-            "--option",
-            action="append",
-            default=[],
-            metavar="NAME=VALUE",
-            help="an option of the strategy, as often as there are; see below",
-        )
+        add_options(parser)
         parser.add_argument(
             "--where",
             metavar="QUERY",
@@ -182,24 +167,6 @@ def where(
         return chosen(application, environment, query)
     except ValueError as error:
         raise Wrong(f"--where: {error}") from None
-
-
-def typed(pairs: Iterable[str]) -> dict[str, str]:
-    """Return options as they were typed, by their names.
-
-    Raises:
-        Wrong: one has no value, or is said twice.
-    """
-    options: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        name = name.strip().replace("-", "_")
-        if not equals or not name:
-            raise Wrong(f"-o {pair} has no value: write -o name=value.")
-        if name in options:
-            raise Wrong(f"-o {name} is said twice.")
-        options[name] = value
-    return options
 
 
 def refuse_another(plan: Plan, wanted: str | None) -> None:

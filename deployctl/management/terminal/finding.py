@@ -16,12 +16,14 @@ from deployctl.models import (
     Deployment,
     Environment,
     SavedForm,
+    SavedQuery,
     Target,
     Version,
 )
 from deployctl.models.deployments import LIVE_STATES
 from deployctl.queries import room
 from deployctl.queries.saved_forms import template_named, templates_of
+from deployctl.queries.selecting import saved
 
 #: A number of a row has fewer digits than this.
 MOST_DIGITS = 16
@@ -98,6 +100,18 @@ def template(of: Application, place: Environment, name: str | None) -> SavedForm
         known = templates_of(of.pk, place.pk).values_list("name", flat=True)
         raise Wrong(f"{of} has no template {name} in {place}; {_there(known)}.")
     return row
+
+
+def query(of: Application, name: str | None) -> SavedQuery | None:
+    """Return the saved query of an application by its name; None if none was named.
+
+    Raises:
+        Wrong: there is none.
+    """
+    known = {row.name: row for row in saved(of.pk)}
+    if name is None or name in known:
+        return known.get(name or "")
+    raise Wrong(f"{of} has no saved query {name}; {_there(known)}.")
 
 
 def _there(names: Iterable[str]) -> str:

@@ -1,16 +1,59 @@
-"""The options of strategies as `--help` lists them; it reads no value and no plan."""
+"""The options of strategies as `--help` lists them, and as they are typed.
+
+It knows no value: what is right is the strategy's affair.
+"""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from argparse import RawDescriptionHelpFormatter
+from collections.abc import Iterable, Iterator
 
+from django.core.management.base import CommandParser, DjangoHelpFormatter
+
+from deployctl.management.terminal.base import Wrong
 from strategies import names
 from strategies.explained import Explained
 from strategies.registry import explained_options
 
 #: As wide as help is, and how far its second column is away.
 _WIDTH, _INDENT = 80, " " * 8
+
+
+class Help(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Help whose list of options keeps its lines."""
+
+
+def add_options(parser: CommandParser) -> None:
+    """Add the options of a strategy, and what each does below the rest."""
+    parser.epilog = option_help()
+    parser.formatter_class = Help
+    parser.add_argument(
+        "-o",
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the strategy, as often as there are; see below",
+    )
+
+
+def typed(pairs: Iterable[str]) -> dict[str, str]:
+    """Return options as they were typed, by their names.
+
+    Raises:
+        Wrong: one has no value, or is said twice.
+    """
+    options: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name:
+            raise Wrong(f"-o {pair} has no value: write -o name=value.")
+        if name in options:
+            raise Wrong(f"-o {name} is said twice.")
+        options[name] = value
+    return options
 
 
 def option_help() -> str:

@@ -13,7 +13,13 @@ from dataclasses import fields
 
 from django.core.management import get_commands, load_command_class
 
-from deployctl.models import Application, Deployment, Environment, Version
+from deployctl.models import (
+    Application,
+    Deployment,
+    Environment,
+    SavedQuery,
+    Version,
+)
 from deployctl.models.deployments import LIVE_STATES
 from deployctl.queries.saved_forms import templates
 from strategies import Health, create_strategy, names
@@ -57,8 +63,13 @@ def _offered(before: list[str], last: str) -> Iterable[str]:
         return ours
     if before[0] not in ours:
         return []
+    parser: argparse.ArgumentParser
     parser = load_command_class(_APP, before[0]).create_parser("manage.py", before[0])
-    expected, typed = _read(parser, before[1:])
+    given = before[1:]
+    verbs = _verbs(parser)
+    if given and given[0] in verbs:
+        parser, given = verbs[given[0]], given[1:]
+    expected, typed = _read(parser, given)
     if last.startswith("-") or expected is None:
         return [word for each in parser._actions for word in _flags(each)]
     if expected.choices is not None:
@@ -77,6 +88,16 @@ _DJANGOS = frozenset(
 def _flags(action: argparse.Action) -> list[str]:
     own = [word for word in action.option_strings if word.startswith("--")]
     return [] if set(own) & _DJANGOS else own
+
+
+def _verbs(
+    parser: argparse.ArgumentParser,
+) -> Mapping[str, argparse.ArgumentParser]:
+    """Return the parser of each verb of a command; none if it has no verbs."""
+    for each in parser._actions:
+        if isinstance(each, argparse._SubParsersAction):
+            return each.choices
+    return {}
 
 
 def _read(
@@ -114,10 +135,15 @@ def _versions(typed: Typed) -> Iterable[str]:
 
 
 def _templates(typed: Typed) -> Iterable[str]:
-    known = templates().filter(
-        application__name=typed.get("application"), environment__name=typed.get("env")
-    )
+    known = templates().filter(application__name=typed.get("application"))
+    if "env" in typed:
+        known = known.filter(environment__name=typed["env"])
     return known.values_list("name", flat=True)[:MOST]
+
+
+def _queries(typed: Typed) -> Iterable[str]:
+    known = SavedQuery.objects.filter(application__name=typed.get("application"))
+    return known.order_by("name").values_list("name", flat=True)[:MOST]
 
 
 def _deployments(typed: Typed) -> Iterable[str]:
@@ -143,6 +169,7 @@ LOOKUPS: Mapping[str, Callable[[Typed], Iterable[str]]] = {
     "version": _versions,
     "deployment": _deployments,
     "template": _templates,
+    "query": _queries,
     "strategy": lambda _: names(),
     "option": _options,
 }

@@ -34,7 +34,6 @@ def overview(request: HttpRequest) -> HttpResponse:
         return render(request, "overview/_running.html", running)
     wrong, wrong_of = history.went_wrong()
     context = {
-        "needs": history.waiting_for_people(),
         "running": history.running(),
         "wrong": wrong,
         "wrong_of": wrong_of,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 
 from deployctl import __version__
 from deployctl.queries import history, workers
@@ -31,17 +32,23 @@ _NAV = {
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: navigation, the strip of what is stopped, the version."""
+    """Context processor: navigation, what needs somebody, its strip, the version."""
     match = request.resolver_match
     name = (match.url_name or "") if match else ""
     known = {"nav": _NAV.get(name.split("-")[0], ""), "product_version": __version__}
     if not getattr(request, "user", None) or not request.user.is_authenticated:
         return known
-    return {**known, "strip": strip()}
+    # Asked once, by whatever shows it first; a part of a page asks nothing.
+    needs = SimpleLazyObject(history.waiting_for_people)
+    return {**known, "needs": needs, "strip": SimpleLazyObject(lambda: strip(needs))}
 
 
-def strip() -> list[dict[str, Any]]:
-    """Return what is stopped or waits, worst first."""
+def strip(needs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is stopped or waits, worst first.
+
+    Args:
+        needs: what needs somebody.
+    """
     pulse = workers.pulse()
     facts = []
     if not pulse.beating:
@@ -49,7 +56,7 @@ def strip() -> list[dict[str, Any]]:
         since = f" since {last:%Y-%m-%d %H:%M:%S} UTC" if last else ", none ever has"
         text = f"No worker beats{since}. Deployments wait; pause and abort still count."
         facts.append(_fact("error", "", text, reverse("overview")))
-    for need in history.waiting_for_people():
+    for need in needs:
         text = f"{need['what']} {need['to_version']} {need['says']}"
         facts.append(_fact(need["state"], "", text, need["url"]))
     return facts

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from deployctl.models import Audit, Command, Deployment, Event
 from deployctl.services import fleet, versions
@@ -185,3 +187,17 @@ def test_the_first_steps_follow_each_other(alice: Client) -> None:
     assert steps() == (3, False, ["/deployments/new/"])
     place.deploy()
     assert "The first steps" not in alice.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("page", "times"), [("/", 1), ("/versions/", 1), ("/?part=running", 0)]
+)
+def test_what_needs_somebody_is_asked_once(
+    page: str, times: int, place: Place, alice: Client
+) -> None:
+    place.press(place.deploy(), "pause")
+    with CaptureQueriesContext(connection) as asked:
+        text = alice.get(page).content.decode()
+    found = [each for each in asked if "CROSS JOIN LATERAL" in each["sql"]]
+    assert len(found) == times
+    assert text.count("paused in") == (2 if page == "/" else times)

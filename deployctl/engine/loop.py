@@ -45,7 +45,8 @@ GATHERS, GATHER_SECONDS = 3, 0.001
 #: So few that are still at work are not waited for.
 FEW = 5
 NO_LOOK = Look(0)
-#: At most one ring in this time for each deployment, unless its controls changed.
+#: At most one ring in this time for pages of a deployment, and one for workers, unless
+#: its controls changed.
 RING_SECONDS = 0.025
 
 
@@ -192,6 +193,7 @@ class Engine:
             dead_seconds=self._settings.dead_after_seconds,
             sweep=sweep,
             quiet=asked_at - seen.rung_at < RING_SECONDS,
+            called=asked_at - seen.called_at < RING_SECONDS,
         )
         crash.point("before_claim")
         try:
@@ -209,8 +211,7 @@ class Engine:
             return
         if reports:
             crash.point("after_result")
-        if not ask.quiet:
-            seen.rung_at = asked_at
+        seen.rang(ask, answer, asked_at)
         self._answered(deployment_id, ask, answer, asked_at)
 
     async def _gather(self, deployment_id: int, at_most: int) -> None:

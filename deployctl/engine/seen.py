@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from deployctl.services.journal import Answer, Ask
+
 #: A group is this part of what a worker holds, and never fewer than so many, for which
 #: a flush takes hardly longer than for one.
 GROUPS, FEWEST = 5, 8
@@ -43,6 +45,7 @@ class Seen:
     may_claim: bool = True
     seq: int = 0
     rung_at: float = 0.0
+    called_at: float = 0.0
     _wary: int = 1
     _flush_seconds: float = 0.0
     _timer: asyncio.TimerHandle | None = None
@@ -63,6 +66,14 @@ class Seen:
         self._flush_seconds = seconds
         if brought:
             self._wary = self._wary - 1 if begun else WARY
+
+    def rang(self, ask: Ask, answer: Answer, at: float) -> None:
+        """Take note of whom a flush rang for."""
+        calls = answer.calls and not ask.called
+        if calls:
+            self.called_at = at
+        if calls or not ask.quiet:
+            self.rung_at = at
 
     def wake(self, seconds: float | None, look: Callable[[], None]) -> None:
         """Look again then, and not when it was said before; None for never."""

@@ -33,8 +33,9 @@ class Ask:
     """What a worker brings to a flush: itself, its reports, its free places.
 
     `kinds` names the drivers that the worker has: it is given no other target; None
-    leaves out nobody. `fenced` names those whose targets refuse a lower fence. A quiet
-    flush rings only when what a person may do has changed.
+    leaves out nobody. `fenced` names those whose targets refuse a lower fence. Of a
+    quiet flush pages need not hear, and workers not of one before which they were
+    called a moment ago; unless what a person may do has changed.
     """
 
     worker_id: int
@@ -45,6 +46,7 @@ class Ask:
     dead_seconds: float = 10.0
     sweep: bool = False
     quiet: bool = False
+    called: bool = False
     kinds: Sequence[str] | None = None
     router_kinds: Sequence[str] | None = None
 
@@ -73,6 +75,8 @@ class Answer:
     claims: list[Claim] = field(default_factory=list)
     #: More could have been claimed, had there been places.
     hungry: bool = False
+    #: Others may find something to do.
+    calls: bool = False
     #: When the next timer is due, in seconds from the flush.
     due_seconds: float | None = None
     #: Operations whose reports were accepted; others belong to somebody else by now.
@@ -122,7 +126,7 @@ def _flush(deployment_id: int, ask: Ask, *, one_by_one: bool) -> Answer:
         places = ask.places - len(claims)
         asked_for = turn.start.at_most if turn.start else 0
         new = claim(turn, ask, places, one_by_one=one_by_one)
-        turn.quiet = ask.quiet
+        turn.quiet, turn.called = ask.quiet, ask.called
         turn.calls = turn.lets_go or asked_for > len(new)
     return Answer(
         seq=turn.seq,
@@ -132,6 +136,7 @@ def _flush(deployment_id: int, ask: Ask, *, one_by_one: bool) -> Answer:
         health=turn.progress.course.limits.health,
         claims=claims + new,
         hungry=asked_for > max(places, 0),
+        calls=turn.calls,
         due_seconds=turn.due_seconds,
         accepted=accepted,
     )

@@ -55,8 +55,9 @@ class Turn:
         progress: as of the last fact folded.
         now: database time, read after the lock.
         start: what the machine would claim, after `run`.
-        quiet: ring only when what a person may do has changed.
+        quiet: pages were rung for a moment ago, and can wait.
         calls: whether a worker may find something to do that nobody has taken.
+        called: workers were rung for a moment ago, and can wait too.
         lets_go: whether operations go on that nobody holds now.
         by: the person who acts in this turn, if one does.
     """
@@ -66,7 +67,8 @@ class Turn:
         self.now = now
         self.progress = progress_of(row)
         self.start: Start | None = None
-        self.quiet, self.calls, self.lets_go = False, True, False
+        self.quiet, self.called = False, False
+        self.calls, self.lets_go = True, False
         self.by: Actor | None = None
         self._due_at: datetime | None = row.due_at
         self._facts: list[Fact] = []
@@ -246,8 +248,10 @@ class Turn:
         plans.save(row)
         events.record(row, self._facts, self.now)
         audit.record_facts(row, self._facts, self.now, before, self.by)
-        if changed or not self.quiet:
-            doorbell.ring(self.id, row.seq, calls=changed or self.calls)
+        # What a person may do has changed: that waits for nobody.
+        calls = changed or (self.calls and not self.called)
+        if calls or not self.quiet:
+            doorbell.ring(self.id, row.seq, calls=calls)
 
 
 def _moved(key: tuple[Any, ...], positions: list[int]) -> OperationsMoved:

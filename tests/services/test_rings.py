@@ -65,6 +65,21 @@ def test_what_was_left_or_given_back_is_called_out(heard: Heard) -> None:
     assert rings == [True], "what is let go of goes on with somebody else"
 
 
+def test_what_is_left_is_called_out_once_while_pages_were_rung_for(
+    heard: Heard,
+) -> None:
+    deployment = Place(simulated(8)).deploy(batch_size=4)
+    hands = Hands(deployment)
+    claims = hands.claims(places=1)
+    heard()
+    claims += hands.flush(places=1, quiet=True).claims
+    assert heard() == [True], "that pages can wait is nothing to workers"
+    claims += hands.flush(places=1, quiet=True, called=True).claims
+    assert heard() == []
+    hands.flush(said(claims[0]), places=0, called=True)
+    assert heard() == [False]
+
+
 def test_a_pause_calls(heard: Heard) -> None:
     place = Place(simulated(8))
     deployment = place.deploy(batch_size=4)

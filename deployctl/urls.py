@@ -18,6 +18,7 @@ from deployctl.web import (
     importing,
     overview,
     people,
+    places,
     plans,
     queries,
     room,
@@ -75,6 +76,9 @@ urlpatterns = [
     path(
         "fleet/edit/preview/", editing.target_edit_preview, name="target-edit-preview"
     ),
+    path("fleet/places/", places.place_list, name="place-list"),
+    path("fleet/places/application/", places.application_add, name="application-add"),
+    path("fleet/places/environment/", places.environment_add, name="environment-add"),
     path("fleet/queries/", queries.query_save, name="query-save"),
     path(
         "fleet/queries/<row:query_id>/remove/",

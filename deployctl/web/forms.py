@@ -49,9 +49,39 @@ class VersionForm(forms.Form):
     ticket = Text()
 
 
-def _yes_no(label: str) -> forms.ChoiceField:
-    """Return a field for an option that is no, unless somebody says yes."""
-    return forms.ChoiceField(choices=_YES_NO, required=False, label=label)
+def _yes_no(label: str, help_text: str = "") -> forms.ChoiceField:
+    """Return a field for what is no, unless somebody says yes."""
+    return forms.ChoiceField(
+        choices=_YES_NO, required=False, label=label, help_text=help_text
+    )
+
+
+class ApplicationForm(forms.Form):
+    """An application to add."""
+
+    application = Text(required=True, max_length=128, label="Name")
+
+
+class EnvironmentForm(forms.Form):
+    """An environment to add."""
+
+    environment = Text(required=True, max_length=128, label="Name")
+    production = _yes_no(
+        "Is it production?",
+        help_text="Pages mark it: nobody takes it for another.",
+    )
+
+    def agrees(self, row: Environment) -> bool:
+        """Whether the one that is there is of this kind; if not, say so."""
+        if row.is_production == bool(self.cleaned_data["production"]):
+            return True
+        marked = "is" if row.is_production else "is not"
+        self.add_error(
+            "environment",
+            f"Environment {row} is there, and {marked} marked as production."
+            " Nothing was changed.",
+        )
+        return False
 
 
 class DeploymentForm(forms.Form):

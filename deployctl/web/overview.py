@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -55,7 +54,8 @@ def checklist() -> list[dict[str, Any]]:
         _step(
             has_place,
             "Add an application and an environment",
-            typed=["application add NAME", "environment add NAME"],
+            reverse("place-list"),
+            "Add them",
         ),
         _step(
             fleet.listed(fleet.Filters()).exists(),
@@ -78,7 +78,5 @@ def checklist() -> list[dict[str, Any]]:
     ]
 
 
-def _step(
-    done: bool, text: str, url: str = "", action: str = "", *, typed: Sequence[str] = ()
-) -> dict[str, Any]:
-    return {"done": done, "text": text, "url": url, "action": action, "typed": typed}
+def _step(done: bool, text: str, url: str, action: str) -> dict[str, Any]:
+    return {"done": done, "text": text, "url": url, "action": action}

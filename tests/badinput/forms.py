@@ -74,6 +74,10 @@ PROSE = ("empty", "spaces", *ODD)
 CUT = ("spaces", "long", "nul", *ODD)
 
 
+#: Odd, and nothing but a name: pages show it as text.
+NAMES = ("code",)
+
+
 def other_versions(world: World) -> Data:
     return {"foreign": world.foreign.pk, "withdrawn": world.withdrawn.pk}
 
@@ -237,6 +241,13 @@ FORMS: dict[str, Form] = {
         {"application": choice(), "name": text("nul"), "text": text("nul")},
     ),
     "query-remove": Form(nothing, {"application": text(*TEXTS)}),
+    "application-add": Form(
+        lambda *_: {"application": "basket"}, {"application": text(*NAMES)}
+    ),
+    "environment-add": Form(
+        lambda *_: {"environment": "qa", "production": "yes"},
+        {"environment": text(*NAMES), "production": choice()},
+    ),
     "version-register": Form(
         registering,
         {

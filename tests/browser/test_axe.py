@@ -101,6 +101,7 @@ def paths(numbers: list[int]) -> list[str]:
     rooms = [f"/deployments/{number}/" for number in numbers]
     return [
         *("/", "/fleet/", "/fleet/?state=unhealthy", "/targets/1/", "/versions/"),
+        "/fleet/places/",
         *("/deployments/", "/deployments/?q=nothing+is+like+this", "/nowhere/"),
         *(
             "/deployments/saved/",

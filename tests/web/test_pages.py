@@ -166,25 +166,24 @@ def test_withdrawing_is_offered_to_those_who_may(
 def test_the_first_steps_follow_each_other(alice: Client) -> None:
     """Each is ticked when it is done, and only what can be done now has a button."""
 
-    def steps() -> tuple[int, bool, list[str]]:
+    def steps() -> tuple[int, list[str]]:
         page = alice.get("/").content.decode()
         part = page.partition("The first steps")[2].partition("</ul>")[0]
-        urls = ("/fleet/import/", "/versions/", "/deployments/new/")
-        told = "manage.py application add NAME" in part
-        return part.count("is-ok"), told, [u for u in urls if f'href="{u}"' in part]
+        urls = ("/fleet/places/", "/fleet/import/", "/versions/", "/deployments/new/")
+        return part.count("is-ok"), [u for u in urls if f'href="{u}"' in part]
 
-    assert steps() == (0, True, [])
+    assert steps() == (0, ["/fleet/places/"])
     bring = alice.get("/fleet/import/").content.decode()
     assert "There is no place for them yet" in bring
     place = Place([])
     bring = alice.get("/fleet/import/").content.decode()
     assert "What would be done appears here" in bring
-    assert steps() == (1, False, ["/fleet/import/", "/versions/"])
+    assert steps() == (1, ["/fleet/import/", "/versions/"])
     where = place.application, place.environment
     fleet.add_targets(*where, simulated(1), by=place.by)
-    assert steps() == (2, False, ["/versions/"])
+    assert steps() == (2, ["/versions/"])
     versions.register_version(place.application, "2.0", by=place.by)
-    assert steps() == (3, False, ["/deployments/new/"])
+    assert steps() == (3, ["/deployments/new/"])
     place.deploy()
     assert "The first steps" not in alice.get("/").content.decode()
 

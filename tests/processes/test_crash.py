@@ -60,7 +60,7 @@ def test_a_crash_on_the_way_forward(
 ) -> None:
     fleet = agents(8, apply_seconds=0.02)
     place = Place(agent_targets(fleet, range(8)))
-    # Four targets may end with one flush each, or all with one: then the second is over.
+    # Four targets may end with one flush: then after the second nothing is left.
     count = 1 if point in ("before_claim", "after_result") else 2
     (crashing,) = workers.start(DEPLOYCTL_CRASH_AT=f"{point}:{count}")
     deployment = place.deploy(batch_size=4)

@@ -51,4 +51,5 @@ done
 unset PYTHONDONTWRITEBYTECODE
 
 make lint || exit 1
-exec "$python" -m pytest -n "${JOBS:-3}" --dist loadgroup "$@"
+# Three lines of serial tests, which mostly wait, and one worker for all others.
+exec "$python" -m pytest -n "${JOBS:-4}" --dist loadgroup "$@"

@@ -65,7 +65,7 @@ def record_facts(
                 action=action,
                 object_type="deployment",
                 object_id=row.pk,
-                object_label=str(row),
+                object_label=_label(row),
                 before={"state": before.value},
                 after={"state": row.state, "fact": wire.dump(fact)},
                 reason=getattr(fact, "reason", ""),
@@ -95,10 +95,15 @@ def record(
         action=action,
         object_type=type(subject).__name__.lower(),
         object_id=subject.pk,
-        object_label=str(subject)[:300],
+        object_label=_label(subject),
         before=before,
         after=after,
         reason=reason,
         result=result,
         source=by.source,
     )
+
+
+def _label(subject: Any) -> str:
+    """Return how something is called, as long as there is room: its id names it."""
+    return str(subject)[: Audit._meta.get_field("object_label").max_length]

@@ -186,3 +186,16 @@ def test_who_moves_while_a_worker_claims_waits(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(InUse):
         moving.get()
     assert Deployment.objects.get(pk=deployment.pk).state == "in_progress"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_longest_names_are_deployed_and_audited() -> None:
+    """Together they are longer than what the audit has room for."""
+    place = Place(simulated(1))
+    for row in (place.application, place.environment):
+        type(row).objects.filter(pk=row.pk).update(name="n" * 128)
+        row.refresh_from_db()
+    deployment = place.deploy("v" * 128)
+    label = Audit.objects.filter(action="deployment.started").get().object_label
+    assert str(deployment).startswith(label)
+    assert len(label) == 300

@@ -197,6 +197,16 @@ def middle(text: str, length: int = 28) -> str:
 
 
 @register.filter
+def short(name: object, length: int = 28) -> SafeString | str:
+    """A name that somebody gave, cut in its middle if it is long; whole as a title."""
+    text = str(name)
+    if len(text) <= length:
+        return text
+    cut = middle(text, length)
+    return format_html('<span class="breaks" title="{}">{}</span>', text, cut)
+
+
+@register.filter
 def percent(basis_points: int) -> str:
     """Basis points as per cent, cut and never rounded up: 9499 is "94.9 %"."""
     whole, rest = divmod(int(basis_points), 100)

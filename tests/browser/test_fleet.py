@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -164,3 +165,41 @@ def test_a_draft_is_kept_reopened_and_started_once(
     assert started(stale, product) == before + 1
     room.wait_for_scripts(page)
     room.press(page, "abort", reason="it was for the test alone")
+
+
+#: Names as long as they may be, of which most have no place to break a line at.
+LONGEST = "n" + 127 * "m"
+
+
+def test_the_longest_names_make_no_page_wider_than_its_window(
+    product: Product, window: Window
+) -> None:
+    product.manage("application", "add", LONGEST)
+    product.manage("environment", "add", LONGEST)
+    product.manage("version", "register", LONGEST, LONGEST, "--notes", LONGEST)
+    text = f"name,kind,label.zone,version\n{LONGEST},simulated,{LONGEST},{LONGEST[1:]}"
+    to = LONGEST, f"--env={LONGEST}"
+    product.manage("import_targets", LONGEST, "-", to[1], "--format=csv", given=text)
+    quick = "-ohealth_min_healthy_seconds=0", "--wait", "--json", f"--why={LONGEST}"
+    said = product.manage("deploy", LONGEST, LONGEST, to[1], *quick)
+    ran = json.loads(said.splitlines()[-1])
+    page = window()
+    page.goto(f"{product.url}/fleet/?application={LONGEST}")
+    target = page.locator("tbody a").first.get_attribute("href")
+    fleet = f"application={LONGEST}&environment={LONGEST}"
+    wide = {}
+    for path in (
+        *("/", "/fleet/places/", f"/fleet/?{fleet}", f"/fleet/import/?{fleet}"),
+        *(f"/fleet/edit/?{fleet}", target, "/versions/", "/deployments/"),
+        *(f"/deployments/{ran['deployment']}/", f"/plans/{ran['plan']}/"),
+        f"/deployments/new/?like={ran['deployment']}",
+    ):
+        answer = page.goto(f"{product.url}{path}")
+        assert answer is not None
+        assert answer.ok, path
+        page.wait_for_load_state("networkidle")
+        for width in (1440, 360):
+            page.set_viewport_size({"width": width, "height": 1000})
+            if more := overflow(page):
+                wide[path, width] = more
+    assert wide == {}

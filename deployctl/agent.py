@@ -44,6 +44,7 @@ import json
 import math
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -64,6 +65,8 @@ KEPT_BYTES = 64 * 1024
 MAX_STATE_BYTES = 256 * 1024
 IDLE_SECONDS = 75.0
 GRACE_SECONDS = 2.0
+#: Its socket, log and lock, and connections to it.
+FILES_EACH = 8
 MAX_FENCE = 2**63 - 1
 REASONS = {
     200: "OK",
@@ -946,11 +949,22 @@ def flags() -> argparse.ArgumentParser:
     return parser
 
 
+def make_room(agents: int) -> None:
+    """Open as many files as so many agents need, if the system lets this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = agents * FILES_EACH
+    if soft in (resource.RLIM_INFINITY, max(soft, wanted)):
+        return
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 async def serve(configs: list[dict[str, Any]]) -> None:
     """Run agents until SIGTERM or SIGINT; say on stdout when and where they listen."""
     loop, stopped = asyncio.get_event_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    make_room(len(configs))
     fleet = await Fleet().open(configs)
     sys.stdout.write(json.dumps({"ready": True, "ports": fleet.ports}) + "\n")
     sys.stdout.flush()

@@ -582,6 +582,18 @@ class TestHealth:
 
 
 class TestManyInOneProcess:
+    def test_each_has_its_files_where_an_ordinary_user_has_few(
+        self, tmp_path: Path
+    ) -> None:
+        given = f"--count 60 --version 1.0 --state-dir {tmp_path}"
+        script = f"ulimit -Sn 128; exec {sys.executable} {AGENT} {given}"
+        running = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE)
+        with running:
+            assert running.stdout is not None
+            told = running.stdout.readline()
+            running.terminate()
+        assert len(json.loads(told)["ports"]) == 60
+
     def test_each_is_real_and_all_are_counted(self, tmp_path: Path) -> None:
         agents = Agents(tmp_path, *({} for _ in range(20)), apply_seconds=0.4).start()
         try:

@@ -11,7 +11,8 @@ import socket
 import ssl
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
+from functools import partial
 from http.client import HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlencode
@@ -126,8 +127,13 @@ def test_behind_the_proxy_people_are_who_they_are(
         [sys.executable, str(ROOT / "manage.py"), "web", "--port", str(web_port)],
         env={**child_environment, **given},
     )
-    proxy = subprocess.Popen([program, "-db", "-f", str(config)])
-    try:
+    with ExitStack() as running:
+        running.callback(kill, web)
+        # Else HAProxy may be about to find that nobody listens, and say it is down.
+        until(partial(listens, web_port), 30, "the web process listens")
+        proxy = subprocess.Popen([program, "-db", "-f", str(config)])
+        running.callback(proxy.wait, 20)
+        running.callback(proxy.send_signal, signal.SIGTERM)
         asked = Visitor(port, tmp_path / "cert.pem")
         until(asked.is_up, 30, "the web answers through the proxy")
         status, _ = asked.get("/")
@@ -141,10 +147,12 @@ def test_behind_the_proxy_people_are_who_they_are(
         status, page = asked.get("/")
         assert (status, "Sign out" in page) == (200, True)
         assert "Secure" in asked.last_cookie
-    finally:
-        kill(web)
-        proxy.send_signal(signal.SIGTERM)
-        proxy.wait(20)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Visitor:

@@ -58,7 +58,7 @@ async def run() -> None:
         loop.add_signal_handler(sign, stopped.set)
     timing = settings.ENGINE
     default = connections.settings["default"]
-    default["OPTIONS"] = environment.bounded(
+    default["OPTIONS"] = environment.of_worker(
         default["OPTIONS"], lock_seconds=timing.lock_timeout_seconds
     )
     worker_id = await asyncio.to_thread(_arrive)

@@ -209,7 +209,7 @@ class Operation(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["router"],
-                condition=Q(state__in=OPEN_STATES),
+                condition=Q(state__in=OPEN_STATES, router__isnull=False),
                 name="one_open_shift",
             ),
             models.CheckConstraint(

@@ -17,6 +17,9 @@ from deployctl.services.sql import numbers, sql
 from strategies.actions import Start
 from strategies.states import Direction, Kind, OperationState
 
+#: What may be claimed or adopted: the ids of an operation and of its target.
+Picked = tuple[int, int]
+
 _DIRECTIONS = {each.value: each for each in Direction}
 _KINDS = {each.value: each for each in Kind}
 _STATES = {each.value: each for each in OperationState}
@@ -71,8 +74,8 @@ def pick(
     now: datetime,
     fenced: list[str],
     kinds: list[str] | None,
-) -> list[tuple[int, bool]]:
-    """Return (operation id, target is available) of what may be claimed, in order.
+) -> list[Picked]:
+    """Return what may be claimed, in order.
 
     Left out are subjects that are open elsewhere, those that must stay quiet, and
     targets of a kind that is not among these.
@@ -81,7 +84,7 @@ def pick(
     free = min(start.available_at_most, at_most)
     order = "DESC" if start.direction is Direction.RETURN else "ASC"
     query = f"""
-        SELECT o.id, t.health <> 'unhealthy', o.position
+        SELECT o.id, o.target_id, o.position
           FROM deployctl_operation o JOIN deployctl_target t ON t.id = o.target_id
          WHERE o.deployment_id = %s AND o.direction = %s AND o.state = 'pending'
            AND o.position >= %s AND o.position < %s
@@ -99,7 +102,7 @@ def pick(
             cursor.execute(query.format(""), [*given, at_most])
             return [(row[0], row[1]) for row in cursor.fetchall()]
         # Not enough room for all: so many on available targets, the rest on others.
-        rows: list[tuple[int, bool, int]] = []
+        rows: list[tuple[int, int, int]] = []
         for condition, limit in (("<>", free), ("=", at_most)):
             if limit:
                 part = query.format(f"AND t.health {condition} 'unhealthy'")
@@ -110,30 +113,30 @@ def pick(
 
 
 def claim(
-    ids: list[int], worker_id: int, now: datetime, apply_seconds: float
+    picked: list[Picked], worker_id: int, now: datetime, apply_seconds: float
 ) -> list[Claim]:
     """Make these pending operations running, each with its target's next fence."""
     return _taken(
         f"{STARTED}, was_available = b.available",
         [now, now, apply_seconds, worker_id],
-        ids,
+        picked,
         now,
     )
 
 
-def adopt(ids: list[int], worker_id: int, now: datetime) -> list[Claim]:
+def adopt(picked: list[Picked], worker_id: int, now: datetime) -> list[Claim]:
     """Take open operations that nobody holds, each with its target's next fence.
 
     The new fence shuts out the attempt whose end nobody saw.
     """
-    return _taken("claimed_by_id = %s", [worker_id], ids, now)
+    return _taken("claimed_by_id = %s", [worker_id], picked, now)
 
 
-def orphans(deployment_id: int, limit: int, kinds: list[str] | None) -> list[int]:
-    """Return the ids of open operations on targets of these kinds that nobody holds."""
+def orphans(deployment_id: int, limit: int, kinds: list[str] | None) -> list[Picked]:
+    """Return open operations on targets of these kinds that nobody holds."""
     with sql() as cursor:
         cursor.execute(
-            f"""SELECT o.id FROM deployctl_operation o
+            f"""SELECT o.id, o.target_id FROM deployctl_operation o
                   JOIN deployctl_target t ON t.id = o.target_id
                  WHERE o.deployment_id = %s AND o.state IN {OPEN_STATES}
                    AND o.claimed_by_id IS NULL
@@ -141,20 +144,20 @@ def orphans(deployment_id: int, limit: int, kinds: list[str] | None) -> list[int
                  ORDER BY o.id LIMIT %s""",
             [deployment_id, kinds, kinds, limit],
         )
-        return [row[0] for row in cursor.fetchall()]
+        return cursor.fetchall()
 
 
 def _taken(
-    assignments: str, parameters: list[object], ids: list[int], now: datetime
+    assignments: str, parameters: list[object], picked: list[Picked], now: datetime
 ) -> list[Claim]:
-    given = numbers(ids)
+    # Both by name: PostgreSQL, asked to find the targets of operations, reads all.
+    ids, targets = map(numbers, zip(*picked, strict=True))
     with sql() as cursor:
         cursor.execute(
             f"""
             WITH b AS (
                 UPDATE deployctl_target t SET fence = t.fence + 1
-                 WHERE t.id IN (SELECT target_id FROM deployctl_operation
-                                 WHERE id = ANY(%s::bigint[]))
+                 WHERE t.id = ANY(%s::bigint[])
                 RETURNING t.id, t.fence, t.name, t.address, t.driver, t.settings,
                           t.health <> 'unhealthy' AS available,
                           t.quiet_at IS NULL OR t.quiet_at <= %s AS quiet
@@ -168,7 +171,7 @@ def _taken(
                       EXTRACT(EPOCH FROM o.verify_by - %s)::float8,
                       EXTRACT(EPOCH FROM o.settle_by - %s)::float8, b.quiet, o.kind
             """,
-            [given, now, *parameters, given, now, now, now],
+            [targets, now, *parameters, ids, now, now, now],
         )
         return sorted(
             (claimed_from(row) for row in cursor.fetchall()), key=lambda c: c.position

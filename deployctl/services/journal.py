@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 
 from deployctl.services import claims as claiming
 from deployctl.services import operations, perform, sharing, shifts
-from deployctl.services.claims import Claim
+from deployctl.services.claims import Claim, Picked
 from deployctl.services.operations import Report, Row
 from deployctl.services.sql import together
 from deployctl.services.turn import Turn
@@ -189,8 +189,8 @@ def adopt(turn: Turn, ask: Ask) -> list[Claim]:
     p = turn.progress
     claims: list[Claim] = []
     if ask.places > 0 and any(t.unknown + t.verifying for t in (p.whole, p.back)):
-        ids = claiming.orphans(turn.id, ask.places, ask.only)
-        claims += claiming.adopt(ids, ask.worker_id, turn.now) if ids else []
+        found = claiming.orphans(turn.id, ask.places, ask.only)
+        claims += claiming.adopt(found, ask.worker_id, turn.now) if found else []
     if ask.places > 0 and any(t.open for t in (p.shifts, p.back_shifts)):
         ids = shifts.orphans(turn.id, ask.only_routers)
         adopted = shifts.adopt(ids, ask.worker_id, turn.now) if ids else []
@@ -210,8 +210,8 @@ def claim(turn: Turn, ask: Ask, places: int, *, one_by_one: bool) -> list[Claim]
         start = replace(start, available_at_most=start.at_most)
     fenced = list(ask.fenced)
     picked = claiming.pick(turn.id, start, places, turn.now, fenced, ask.only)
-    ids = [operation_id for operation_id, _ in picked]
-    claims = _claimed_singly(turn, ask, ids) if one_by_one else _claimed(turn, ask, ids)
+    claimed = _claimed_singly if one_by_one else _claimed
+    claims = claimed(turn, ask, picked)
     turn.claimed(claims)
     return claims
 
@@ -228,19 +228,19 @@ def _claimed_shift(turn: Turn, ask: Ask, start: Start) -> list[Claim]:
     return claims
 
 
-def _claimed(turn: Turn, ask: Ask, ids: list[int]) -> list[Claim]:
-    if not ids:
+def _claimed(turn: Turn, ask: Ask, picked: list[Picked]) -> list[Claim]:
+    if not picked:
         return []
     seconds = turn.progress.course.limits.apply_seconds
-    return claiming.claim(ids, ask.worker_id, turn.now, seconds)
+    return claiming.claim(picked, ask.worker_id, turn.now, seconds)
 
 
-def _claimed_singly(turn: Turn, ask: Ask, ids: list[int]) -> list[Claim]:
+def _claimed_singly(turn: Turn, ask: Ask, picked: list[Picked]) -> list[Claim]:
     claims: list[Claim] = []
-    for operation_id in ids:
+    for each in picked:
         try:
             with transaction.atomic():
-                claims += _claimed(turn, ask, [operation_id])
+                claims += _claimed(turn, ask, [each])
         except IntegrityError:
             continue
     return claims

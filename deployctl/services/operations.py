@@ -215,7 +215,6 @@ def write(
 
 def _write_targets(changes: list[Change], now: datetime) -> None:
     ids = numbers([c.target_id for c in changes])
-    held_by = numbers([c.id for c in changes])
     with sql() as cursor:
         cursor.execute(
             """
@@ -228,26 +227,25 @@ def _write_targets(changes: list[Change], now: datetime) -> None:
                    recorded_version = CASE WHEN c.recorded THEN c.observed
                                            ELSE t.recorded_version END,
                    looks = CASE WHEN c.recorded THEN 0 ELSE t.looks END,
-                   quiet_at = CASE WHEN c.quiet THEN GREATEST(t.quiet_at, o.apply_by)
-                                   ELSE t.quiet_at END
+                   quiet_at = CASE WHEN NOT c.quiet THEN t.quiet_at
+                        ELSE GREATEST(t.quiet_at, (
+                             SELECT o.apply_by FROM deployctl_operation o
+                              WHERE o.id = c.operation)) END
               FROM unnest(%s::bigint[], %s::bigint[], %s::bool[], %s::bool[],
                           %s::text[], %s::bool[], %s::bool[])
                    AS c(id, operation, learnt, available, observed, recorded, quiet)
-              JOIN deployctl_operation o ON o.id = c.operation
              WHERE t.id = c.id AND t.id = ANY(%s::bigint[])
-               AND o.id = ANY(%s::bigint[])
             """,
             [
                 now,
                 ids,
-                held_by,
+                numbers([c.id for c in changes]),
                 flags([c.learnt for c in changes]),
                 flags([c.available for c in changes]),
                 texts([c.observed for c in changes]),
                 flags([c.recorded for c in changes]),
                 flags([c.quiet for c in changes]),
                 ids,
-                held_by,
             ],
         )
 

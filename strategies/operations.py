@@ -6,8 +6,8 @@ target is asked, nor anything of the deployment around the operation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from strategies.health import Health
 from strategies.states import Direction, Kind, OperationState
@@ -17,8 +17,7 @@ from strategies.states import Direction, Kind, OperationState
 REDOS = 3
 
 
-@dataclass(frozen=True)
-class Sight:
+class Sight(NamedTuple):
     """What a probe saw: the version that runs, None if none does, and its health."""
 
     version: str | None
@@ -45,8 +44,7 @@ READ_BACK = Health(
 )
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(NamedTuple):
     """What one operation wants: from which version to which, in which attempt.
 
     The versions of a shift are the slots that traffic leaves and enters, or the shares

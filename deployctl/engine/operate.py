@@ -324,8 +324,9 @@ class Runner:
 
     def _version(self, seen: str) -> str:
         """Return a version that was seen; one that nobody knows may be a secret."""
-        known = seen in (self.claim.from_version, self.claim.to_version)
-        return clean.line(seen if known else self._masked(seen), limit=128)
+        if seen in (self.claim.from_version, self.claim.to_version):
+            return seen
+        return clean.line(self._masked(seen), limit=128)
 
 
 def _unknown(probe: Probe) -> str:

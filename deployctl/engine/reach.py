@@ -152,8 +152,8 @@ class Reach:
     @classmethod
     def having(cls, rights: Rights) -> Reach:
         """Return a new one that follows these rights."""
-        made = cls()
-        made._rights = rights
+        made = cls.__new__(cls)
+        made._rights, made._told = rights, set()
         return made
 
     def __repr__(self) -> str:

@@ -57,7 +57,7 @@ def texts(values: Iterable[str | None]) -> str:
 
 
 def _quoted(value: str | None) -> str:
-    if value is None:
-        return "NULL"
+    if not value:
+        return "NULL" if value is None else '""'
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

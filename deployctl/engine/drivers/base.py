@@ -21,7 +21,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from deployctl.engine.effects import (
     Applied,
@@ -94,8 +94,7 @@ class Abilities:
     common: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(NamedTuple):
     """What a target says of itself; `version` is None when it does not know."""
 
     version: str | None

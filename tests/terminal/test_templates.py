@@ -138,6 +138,7 @@ def test_nothing_is_overwritten_that_was_not_seen(place: Place) -> None:
     assert taken.code == 1
     assert "There is a template “careful” already, saved by ana" in taken.err
     assert "It is revision 1: --over 1 overwrites that one." in taken.err
+    assert taken.err.count("Nothing was ") == 1, taken.err
     (told,) = typed(*saving(place, "careful", *more, "--over", "1"), "--json").records
     assert (told["revision"], told["options"]) == (2, {"retries": "2"})
     stale = typed(*saving(place, "careful", "-o", "retries=3", "--over", "1"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from deployctl.management.terminal import finding, showing
 from deployctl.management.terminal.base import TerminalCommand, Wrong
 from deployctl.management.terminal.nouns import NounCommand
 from deployctl.management.terminal.options import add_options, typed
+from deployctl.management.terminal.screen import plain
 from deployctl.models import SavedForm
 from deployctl.queries import saved_forms as queries
 from deployctl.services import saved_forms
@@ -84,7 +85,7 @@ class Command(NounCommand):
                 seen=seen,
             )
         except Taken as error:
-            raise Wrong(f"{error} {_overwrite(error.row)}") from None
+            raise CommandError(plain(f"{error} {_overwrite(error.row)}")) from None
         self.screen.record(told(row))
         self.screen.line(f"The template {row} is saved for {where(row)}.")
 

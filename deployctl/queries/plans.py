@@ -42,7 +42,7 @@ def frozen(row: Plan, plan: PlanValue) -> dict[str, Any]:
         "options": [
             (name.replace("_", " "), written(value))
             for name, value in sorted(plan.options.items())
-            if value not in (None, "", False)
+            if value is not None and value != ""
         ],
         "health": [
             (name.replace("_", " "), f"{value:g}")

@@ -36,6 +36,13 @@ def test_a_plan_has_an_address_that_its_room_links_to(
     assert "<dt>min healthy seconds</dt>" in text
 
 
+def test_no_option_is_left_out_for_being_nothing(place: Place, alice: Client) -> None:
+    text = shown(alice, place.deploy("2.0", max_failures=0, window=False))
+    for name, value in (("max failures", "0"), ("retries", "0"), ("window", "no")):
+        said = text.split(f"<dt>{name}</dt>")[1].split("<dd>")[1]
+        assert said.split("</dd>")[0] == value, name
+
+
 def test_it_is_shown_as_it_was_whatever_has_become_of_the_fleet(
     place: Place, alice: Client
 ) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from bench import processes
@@ -37,7 +39,10 @@ def main() -> int:
         left = processes.marked(str(folder))
         shutil.rmtree(folder, ignore_errors=True)
     for pid in left:
-        print(f"process {pid} is left behind", file=sys.stderr)
+        # Ansible's connections, for one, are sessions of their own.
+        print(f"process {pid} was left behind, and is killed", file=sys.stderr)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     return status or int(bool(left))
 
 

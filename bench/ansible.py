@@ -56,6 +56,7 @@ class Ansible:
             ),
             "ANSIBLE_LOCAL_TEMP": str(hosts.folder / "ansible"),
             "ANSIBLE_HOME": str(hosts.folder / "home"),
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(hosts.folder / "cp"),
         }
         before, began = _spent(), time.perf_counter()
         done = subprocess.run(argv, env=given, capture_output=True, check=False)

@@ -22,16 +22,21 @@ def child(argv: list[str]) -> list[str]:
 
 
 def marked(run: str) -> list[int]:
-    """Return the processes of a run, but for this one."""
-    wanted = f"{MARK}={run}".encode()
+    """Return the processes of a run, but for this one.
+
+    Some write their title over their variables: it names a file in the run's folder.
+    """
+    wanted, folder = f"{MARK}={run}".encode(), f"{run}/".encode()
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
-                if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
+                variables = (entry / "environ").read_bytes().split(b"\0")
+                title = (entry / "cmdline").read_bytes()
             except OSError:  # ended meanwhile, or not ours to look at
                 continue
+            if wanted in variables or folder in title:
+                found.append(int(entry.name))
     return found
 
 

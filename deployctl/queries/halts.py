@@ -126,25 +126,44 @@ def evidence_of(row: Deployment, record: Halted) -> list[dict[str, Any]]:
 
 
 def _choices(progress: Progress) -> list[dict[str, Any]]:
-    if progress.rest is None or progress.intent is Intent.ROLL_BACK:
+    """Return what may be pressed now, what is proposed first."""
+    over = progress.rest is not None and progress.intent is not Intent.ROLL_BACK
+    if not over or not progress.claims:
         return []
-    touched = progress.touched
-    if not progress.claims or progress.course.limits.on_failure == "freeze":
-        return []
-    if not progress.course.limits.returns_targets:
-        return [_lead_back(progress)]
+    frozen = progress.course.limits.on_failure == "freeze"
     return [
-        {
-            "title": "Return to what was there",
-            "proposed": True,
-            "text": f"Each of the {touched:,} touched goes back to the version it had,"
-            f" {progress.course.limits.parallelism:,} at a time. The others are not"
-            " touched.",
-            "verb": "roll_back",
-            "label": f"Roll back {counted(touched)}…",
-            "icon": "arrow-back-up",
-        }
+        *([] if frozen else [_way_back(progress)]),
+        *([_try_again(progress)] if progress.whole.failed else []),
     ]
+
+
+def _way_back(progress: Progress) -> dict[str, Any]:
+    if not progress.course.limits.returns_targets:
+        return _lead_back(progress)
+    touched = progress.touched
+    return {
+        "title": "Return to what was there",
+        "proposed": True,
+        "text": f"Each of the {touched:,} touched goes back to the version it had,"
+        f" {progress.course.limits.parallelism:,} at a time. The others are not"
+        " touched.",
+        "verb": "roll_back",
+        "label": f"Roll back {counted(touched)}…",
+        "icon": "arrow-back-up",
+    }
+
+
+def _try_again(progress: Progress) -> dict[str, Any]:
+    failed = counted(progress.whole.failed)
+    return {
+        "title": "Try what failed again",
+        "proposed": False,
+        "text": f"A new deployment, linked to this one, tries {failed} again, under the"
+        " same rules. The others stay as they are.",
+        "verb": "retry",
+        "label": f"Retry {failed}…",
+        "icon": "refresh",
+    }
 
 
 def _lead_back(progress: Progress) -> dict[str, Any]:

@@ -137,7 +137,8 @@ def test_a_halt_is_explained_by_its_numbers(place: Place) -> None:
     assert halt["at_rest"]
     assert halt["evidence_total"] == 2
     assert {each["error"] for each in halt["evidence"]} == {"connection refused"}
-    assert halt["choices"][0]["verb"] == "roll_back"
+    proposed = {each["verb"]: each["proposed"] for each in halt["choices"]}
+    assert proposed == {"roll_back": True, "retry": False}
 
 
 def test_equal_errors_are_one_group(place: Place) -> None:

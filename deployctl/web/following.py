@@ -31,7 +31,10 @@ def deployment_follow(request: HttpRequest, deployment_id: int) -> HttpResponse:
         raise Http404("There is no such button.")
     try:
         row = start(deployment_id, by=by(request), key=key, why=reason(request))
-    except (NotAllowed, KeyReused, Refused, InvalidOptions) as error:
+    except (NotAllowed, KeyReused, Refused) as error:
+        messages.error(request, str(error))
+        return redirect("deployment-detail", deployment_id)
+    except InvalidOptions as error:
         messages.error(request, f"{error} Nothing was started.")
         return redirect("deployment-detail", deployment_id)
     return redirect("deployment-detail", row.pk)

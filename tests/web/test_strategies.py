@@ -152,6 +152,10 @@ def test_what_failed_is_retried_in_a_linked_deployment(
         "pressed twice, started once"
     )
     assert linked.operations.count() == 1
+    stale = alice.post(path, {**data, "idempotency_key": "stale"}, follow=True)
+    said = stale.content.decode()
+    assert f"Deployment {linked.pk} by " in said
+    assert said.count("Nothing was started") == 1
     here, there = f"/deployments/{deployment.pk}/", f"/deployments/{linked.pk}/"
     assert f'retry of <a class="link" href="{here}"' in page(alice, linked)
     assert f'retry in <a class="link" href="{there}"' in page(alice, deployment)

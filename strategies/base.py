@@ -19,39 +19,18 @@ from strategies.plan import (
     Candidate,
     OptionValue,
     Plan,
-    PlannedRouter,
-    PlannedTarget,
     RouterSight,
     SkippedTarget,
     is_written,
 )
 from strategies.runnable import Runnable
+from strategies.selection import Selection, left_out, planned_as, unique, why_none
 from strategies.shares import Share
 from strategies.steps import Course, Limits, Range, Step
 
 ON_FAILURE = ("halt", "rollback", "freeze")
 #: Options that the library calls; the dashboard has health rules and routers instead.
 CALLBACKS = ("health_check", "switch_fn", "traffic_fn")
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The selected targets, sorted out: each once, work apart from what needs none.
-
-    `verified` are looked at and not changed; they follow the work. With a `router` that
-    has slots the targets carry no traffic until it is switched.
-    """
-
-    work: tuple[Candidate, ...]
-    skipped: tuple[SkippedTarget, ...]
-    notices: tuple[str, ...] = ()
-    verified: tuple[Candidate, ...] = ()
-    router: PlannedRouter | None = None
-
-    @property
-    def size(self) -> int:
-        """How many targets were selected."""
-        return len(self.work) + len(self.verified) + len(self.skipped)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +175,7 @@ class DeploymentStrategy(Runnable, ABC):
             raise InvalidOptions({"targets": "no target is selected; choose some"})
         counted = [each for each in selected if each.left_out is None]
         if not counted:
-            raise InvalidOptions({"targets": _all_left_out(selected)})
+            raise InvalidOptions({"targets": why_none(selected)})
         chosen = self.sort_out(counted, version, router)
         floor = self.floor(chosen)
         planned = (*chosen.work, *chosen.verified)
@@ -206,7 +185,7 @@ class DeploymentStrategy(Runnable, ABC):
             options=self.written_options(),
             version=version,
             version_digest=digest,
-            targets=tuple(_planned(candidate, version) for candidate in planned),
+            targets=tuple(planned_as(candidate, version) for candidate in planned),
             skipped=chosen.skipped,
             course=Course(
                 steps=steps,
@@ -217,7 +196,7 @@ class DeploymentStrategy(Runnable, ABC):
             ),
             notices=tuple(self.notices(chosen, steps)),
             router=chosen.router,
-            left_out=_left_out(selected),
+            left_out=left_out(selected),
         )
 
     def whole_plan(self, selected: Sequence[Candidate], version: str) -> Plan:
@@ -231,7 +210,7 @@ class DeploymentStrategy(Runnable, ABC):
 
         Strategies that ask a router extend this; to others it means nothing.
         """
-        once, notices = self.unique(selected)
+        once, notices = unique(selected)
         done = [c for c in once if self.is_done(c, version)]
         ids = {c.id for c in done}
         return Selection(
@@ -239,16 +218,6 @@ class DeploymentStrategy(Runnable, ABC):
             skipped=tuple(SkippedTarget(c.id, "already_at_version") for c in done),
             notices=notices,
         )
-
-    def unique(
-        self, selected: Sequence[Candidate]
-    ) -> tuple[list[Candidate], tuple[str, ...]]:
-        """Return each target once, and what is to be said if some came twice."""
-        unique = {candidate.id: candidate for candidate in reversed(selected)}
-        once = [unique[i] for i in dict.fromkeys(c.id for c in selected)]
-        doubled = len(selected) - len(once)
-        notice = f"{doubled} targets were named twice and are taken once"
-        return once, (notice,) if doubled else ()
 
     def is_done(self, candidate: Candidate, version: str) -> bool:
         """Whether a target needs nothing.
@@ -292,7 +261,7 @@ class DeploymentStrategy(Runnable, ABC):
         ranges = [step for step in steps if isinstance(step, Range)]
         widest = max((step.parallelism for step in ranges), default=1)
         # What carries no traffic is no part of what the floor counts.
-        spare = chosen.size if _carries_none(chosen) else chosen.size - floor
+        spare = chosen.size if chosen.carries_none else chosen.size - floor
         limits = Limits(
             floor=floor,
             parallelism=max(1, min(widest, spare)),
@@ -324,32 +293,5 @@ class DeploymentStrategy(Runnable, ABC):
         return written
 
 
-def _carries_none(chosen: Selection) -> bool:
-    """Whether what is changed carries no traffic meanwhile."""
-    return chosen.router is not None and bool(chosen.router.idle)
-
-
-def _left_out(selected: Sequence[Candidate]) -> tuple[SkippedTarget, ...]:
-    reasons = {each.id: each.left_out for each in selected}
-    return tuple(SkippedTarget(i, why) for i, why in reasons.items() if why is not None)
-
-
-def _all_left_out(selected: Sequence[Candidate]) -> str:
-    first = selected[0].left_out
-    return f"all that are selected are left out, the first because: {first}"
-
-
 def _may_be_called(value: object) -> bool:
     return value is None or callable(value)
-
-
-def _planned(candidate: Candidate, version: str) -> PlannedTarget:
-    came_from = candidate.came_from
-    return PlannedTarget(
-        id=candidate.id,
-        from_version=candidate.version if came_from is None else came_from,
-        slot=candidate.slot,
-        driver_digest=candidate.driver_digest,
-        found=None if came_from in (None, candidate.version) else candidate.version,
-        to_version=None if candidate.goes_to == version else candidate.goes_to,
-    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from strategies import shares
-from strategies.base import DeploymentStrategy, Selection
+from strategies.base import DeploymentStrategy
 from strategies.errors import InvalidOptions
 from strategies.options import Checker, optional, whole
 from strategies.plan import (
@@ -17,6 +17,7 @@ from strategies.plan import (
     RouterSight,
     SkippedTarget,
 )
+from strategies.selection import Selection, unique
 from strategies.shares import Share
 from strategies.steps import Bake, Deploy, Gate, Shift, Step, Verify
 
@@ -85,7 +86,7 @@ class BlueGreenDeployment(DeploymentStrategy):
             chosen = super().sort_out(selected, version, None)
             whole_set = PlannedRouter(id="", serving=SLOTS[0], idle=SLOTS[1])
             return replace(chosen, router=whole_set if chosen.work else None)
-        once, notices = self.unique(selected)
+        once, notices = unique(selected)
         idle = self._idle(router)
         standby = [c for c in once if c.slot == router.serving]
         others = [c for c in once if c.slot not in router.slots]

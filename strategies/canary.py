@@ -10,10 +10,11 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 from strategies import shares
-from strategies.base import DeploymentStrategy, Selection
+from strategies.base import DeploymentStrategy
 from strategies.errors import InvalidOptions
 from strategies.options import Checker, optional, whole
 from strategies.plan import Candidate, PlannedRouter, RouterSight
+from strategies.selection import Selection
 from strategies.shares import BASIS_POINTS, Share
 from strategies.steps import Bake, Deploy, Gate, Step, Weigh, later
 from strategies.weights import EVEN, EVENLY, Weights

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from strategies import shares
-from strategies.base import DeploymentStrategy, Selection
+from strategies.base import DeploymentStrategy
 from strategies.options import Checker, optional, whole
+from strategies.selection import Selection
 from strategies.shares import Share
 from strategies.steps import Deploy, Step
 

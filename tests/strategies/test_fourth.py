@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from strategies import DeploymentState, DeploymentStrategy, create_strategy, registry
-from strategies.base import Selection
+from strategies.selection import Selection
 from strategies.steps import Delay, Deploy, Step, Verify
 from tests.strategies.fakes import Site, targets
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.db import transaction
 
+from deployctl.launch.ports import is_free
 from deployctl.management.base import OurCommand
 from deployctl.models import Application, Environment, Router, Target
 from deployctl.services import fleet, routers, versions
@@ -60,6 +61,10 @@ VERSIONS = (
 #: Production targets that cannot run 1.2.0: the first stands in a second batch of 4.
 UNHEALTHY = {"prod-06": ["1.2.0"], "prod-11": ["1.2.0"], "prod-14": ["1.2.0"]}
 APPLY_SECONDS = 0.8
+HOST = "127.0.0.1"
+#: New ports are of these: Linux gives none of them to a connection that goes out, which
+#: may have taken one before its agent listens.
+FRESH_PORTS = range(10_000, 16_000)
 TOKEN = "demo-agents"  # noqa: S105  # the secret's name, not its value
 
 
@@ -119,25 +124,29 @@ def configure(data: Path) -> dict[str, int]:
 
 
 def free_ports(names: list[str], wanted: dict[str, int]) -> dict[str, int]:
-    """Return a free port for each name: the wanted one where that is free."""
-    held: list[socket.socket] = []
+    """Return a free port for each name: the wanted one where that is free.
+
+    Raises:
+        CommandError: there are not so many.
+    """
+    begin = secrets.randbelow(len(FRESH_PORTS))
+    fresh = chain(FRESH_PORTS[begin:], FRESH_PORTS[:begin])
     ports: dict[str, int] = {}
-    try:
-        for name in names:
-            for port in (wanted.get(name, 0), 0):
-                listener = socket.socket()
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                held.append(listener)
-                try:
-                    listener.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
-                ports[name] = listener.getsockname()[1]
+    for name in names:
+        asked = [wanted[name]] if name in wanted else []
+        for port in chain(asked, fresh):
+            if port not in ports.values() and is_free(HOST, port):
+                ports[name] = port
                 break
-    finally:
-        for listener in held:
-            listener.close()
+        else:
+            raise CommandError(f"No port is free from {FRESH_PORTS[0]} on.")
     return ports
+
+
+def has_taken_ports(data: Path) -> bool:
+    """Whether somebody else listens where an agent of this demo should."""
+    agents = json.loads(configuration_file(data).read_text())["agents"]
+    return not all(is_free(HOST, each["port"]) for each in agents)
 
 
 def enter(by: Actor, ports: dict[str, int]) -> list[str]:
@@ -156,7 +165,7 @@ def enter(by: Actor, ports: dict[str, int]) -> list[str]:
         )
         where = application, environment
         addresses = {
-            f"{place.application}-{agent}": f"http://127.0.0.1:{ports[agent]}"
+            f"{place.application}-{agent}": f"http://{HOST}:{ports[agent]}"
             for agent in place.agents
         }
         try:

@@ -98,7 +98,7 @@ def _check_router(turn: Turn, plan: Plan) -> None:
             "retained",
             f"Slot {row.retained_slot} is kept as it is until"
             f" {row.retain_until:%Y-%m-%d %H:%M} UTC, so that traffic can return to it."
-            " Wait, or make the plan again and end its retention.",
+            " Nothing was started; wait, or make the plan again and end its retention.",
         )
     # From now on nobody can return to what stood there.
     shifts.release(row.pk)
@@ -175,7 +175,10 @@ def live_beside(row: Deployment) -> Deployment | None:
 def already_live(deployment_id: int) -> Refused:
     live = live_beside(Deployment.objects.get(pk=deployment_id))
     if live is None:
-        return Refused("busy", "Another deployment was live just now. Press again.")
+        return Refused(
+            "busy",
+            "Another deployment was live just now. Nothing was started; press again.",
+        )
     return _live_refusal(live)
 
 

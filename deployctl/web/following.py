@@ -33,8 +33,8 @@ def deployment_follow(request: HttpRequest, deployment_id: int) -> HttpResponse:
         row = start(deployment_id, by=by(request), key=key, why=reason(request))
     except (NotAllowed, KeyReused, Refused) as error:
         messages.error(request, str(error))
-        return redirect("deployment-detail", deployment_id)
     except InvalidOptions as error:
         messages.error(request, f"{error} Nothing was started.")
-        return redirect("deployment-detail", deployment_id)
-    return redirect("deployment-detail", row.pk)
+    else:
+        return redirect("deployment-detail", row.pk)
+    return redirect("deployment-detail", deployment_id)

@@ -91,7 +91,7 @@ def _roll_back(p: Progress, command: RollBack, _: datetime) -> tuple[Fact, ...]:
         )
     if p.intent is Intent.ROLL_BACK and p.rest is None and p.hold is None:
         return ()
-    if p.halt is not None and p.course.limits.on_failure == "freeze":
+    if p.is_frozen:
         raise CommandRefused(
             "frozen",
             "Its plan freezes on failure: what it has changed may not be taken back."

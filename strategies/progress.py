@@ -50,7 +50,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from strategies.messages import Halted, Held, Rested, Where
-from strategies.states import Direction, Intent, State
+from strategies.states import RETRYABLE, Direction, Intent, State
 from strategies.steps import Course, Deploy, Gate, Step, Verify, later
 from strategies.tally import Tally
 
@@ -209,6 +209,17 @@ class Progress:
         and a return says itself how its targets are.
         """
         return self.rest is None and self.intent is Intent.NONE
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it halted under a plan that forbids the way back from there."""
+        return self.halt is not None and self.course.limits.on_failure == "freeze"
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether it is over with failures that another deployment may try again."""
+        over = self.rest is not None and self.rest.state in RETRYABLE
+        return over and self.whole.failed > 0
 
     def may_retry(self, direction: Direction) -> bool:
         """Whether a failed attempt may be tried again; a hold only delays it."""

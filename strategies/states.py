@@ -76,6 +76,8 @@ WAITING = frozenset({State.DRAFT, State.AWAITING_APPROVAL, State.PENDING})
 LIVE = frozenset({State.IN_PROGRESS, State.PAUSED, State.ROLLING_BACK})
 #: At rest: nothing is open, nothing will start by itself.
 AT_REST = frozenset(State) - WAITING - LIVE
+#: At rest so that what failed may be tried again, by another deployment.
+RETRYABLE = frozenset({State.FAILED, State.COMPLETED})
 
 #: Deployment states: what may follow what. A state that is at rest is left only by
 #: one return: roll back, or try the roll back again.

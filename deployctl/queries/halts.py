@@ -127,13 +127,11 @@ def evidence_of(row: Deployment, record: Halted) -> list[dict[str, Any]]:
 
 def _choices(progress: Progress) -> list[dict[str, Any]]:
     """Return what may be pressed now, what is proposed first."""
-    over = progress.rest is not None and progress.intent is not Intent.ROLL_BACK
-    if not over or not progress.claims:
-        return []
-    frozen = progress.course.limits.on_failure == "freeze"
+    stays = progress.rest is not None and progress.intent is not Intent.ROLL_BACK
+    returns = stays and progress.claims and not progress.is_frozen
     return [
-        *([] if frozen else [_way_back(progress)]),
-        *([_try_again(progress)] if progress.whole.failed else []),
+        *([_way_back(progress)] if returns else []),
+        *([_try_again(progress)] if progress.is_retryable else []),
     ]
 
 

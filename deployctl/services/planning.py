@@ -27,7 +27,7 @@ from deployctl.services.sights import Sight, running_version, seen
 from strategies import Candidate, Plan, create_strategy
 from strategies.plan import RouterSight
 from strategies.registry import attended_options
-from strategies.states import Direction, OperationState, State
+from strategies.states import RETRYABLE, Direction, OperationState, State
 
 #: States of an operation that a retry tries again.
 _RETRIED = (OperationState.FAILED.value, OperationState.UNRESOLVED.value)
@@ -90,7 +90,7 @@ def plan_retry(parent: Deployment) -> Plan:
         Refused: if the parent still runs, was taken back, or left nothing to retry.
     """
     row, plan = parent, plan_of(parent)
-    if row.state not in (State.FAILED.value, State.COMPLETED.value):
+    if row.state not in RETRYABLE:
         state = row.state.replace("_", " ")
         raise Refused("not_retryable", f"It is {state}, so there is nothing to retry.")
     refuse_withdrawn(row.version)
@@ -177,7 +177,7 @@ def _registered(parent: Deployment, found: Counter[str | None]) -> Version:
                 "no_earlier_version",
                 f"{found[version]} of its targets came from"
                 f" {version or 'a version nobody knows'}, which is not registered."
-                " Register it, or deploy another version.",
+                " Nothing was started. Register it, or deploy another version.",
             )
         refuse_withdrawn(known[version])
     (most, _), *_ = found.most_common(1)
@@ -272,7 +272,8 @@ def refuse_unresolved(
         raise Refused(
             "unresolved",
             f"{named(sorted(names))} still has an operation whose outcome"
-            " nobody could find. Settle it in its deployment first.",
+            " nobody could find. Nothing was started; settle it in its deployment"
+            " first.",
         )
 
 

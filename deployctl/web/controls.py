@@ -89,10 +89,9 @@ def _fully(p: Progress) -> Button:
 
 def _at_rest(p: Progress) -> list[Button]:
     state = p.rest.state if p.rest else None
-    retry = [_retry(p)] if p.whole.failed and not p.return_planned else []
+    retry = [_retry(p)] if p.is_retryable else []
     if state is State.FAILED and p.claims:
-        frozen = p.halt is not None and p.course.limits.on_failure == "freeze"
-        return [*([] if frozen else [_roll_back(p, "primary")]), *retry]
+        return [*([] if p.is_frozen else [_roll_back(p, "primary")]), *retry]
     if state is State.ROLLBACK_FAILED:
         return [_again(p)]
     if state is State.COMPLETED and p.claims:

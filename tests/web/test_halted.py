@@ -1,4 +1,4 @@
-"""The room of a halted deployment: what may be done, each with a button of the head."""
+"""A room at rest: what may be done after a halt, each with a button of the head."""
 
 from __future__ import annotations
 
@@ -35,3 +35,11 @@ def test_what_may_be_done_has_its_button(
     assert re.findall(r'data-presses="do-(\w+)"', text) == offered
     for verb in offered:
         assert f'id="do-{verb}"' in text, verb
+
+
+def test_what_went_well_is_not_tried_again(place: Place, alice: Client) -> None:
+    deployment = place.deploy("2.0", batch_size=8)
+    Hand(deployment).finish()
+    text = page(alice, deployment)
+    assert 'id="do-take_back"' in text
+    assert 'id="do-retry"' not in text

@@ -103,6 +103,19 @@ def test_resuming_says_when_it_waits_for_a_person_again(place: Place) -> None:
     assert f"Next: `manage.py promote {row.pk}`" in said.out
 
 
+@pytest.mark.parametrize(
+    ("on_failure", "verbs"), [("halt", ["rollback", "retry"]), ("freeze", ["retry"])]
+)
+def test_after_a_halt_only_what_may_be_typed_is_named(
+    place: Place, on_failure: str, verbs: list[str]
+) -> None:
+    row = place.deploy(batch_size=1, on_failure=on_failure)
+    Hands(row).run(failing=["t0"])
+    said = typed("status", row.pk)
+    typing = " or ".join(f"`manage.py {verb} {row.pk}`" for verb in verbs)
+    assert f"Next: {typing}, or look at its room." in said.out
+
+
 def test_abort_is_waited_for_to_its_rest(place: Place) -> None:
     row = place.deploy(batch_size=2)
     hands = Hands(row)

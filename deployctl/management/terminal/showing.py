@@ -93,12 +93,12 @@ def _count(entry: dict[str, Any]) -> str:
 def hints(row: Deployment) -> Iterator[str]:
     """Yield what a person may type next, if it waits for one or has stopped."""
     p = progress_of(row)
-    stopped = row.state == State.FAILED.value and bool(p.claims)
+    stopped = row.state == State.FAILED.value and bool(p.claims) and not p.is_frozen
     verbs = {
         "promote": waits_for(p) == "gate",
         "resume": waits_for(p) == "hold",
         "rollback": stopped or row.state == State.ROLLBACK_FAILED.value,
-        "retry": stopped and bool(p.whole.failed),
+        "retry": p.is_retryable,
     }
     typed = [f"`manage.py {verb} {row.pk}`" for verb, fits in verbs.items() if fits]
     if typed:
